@@ -1,0 +1,41 @@
+"""What a use case works with, wired once at start."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from app.clock import Clock, DatabaseClock
+from app.realtime.bus import Bus, open_bus
+from app.realtime.intake import Intake
+from app.settings import Settings
+from app.store.mongo import Mongo, connect
+from app.store.stores import Stores, open_stores
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Settings, time, the store, the bus, and the intake of beats: all that a process shares between its calls."""
+
+    settings: Settings
+    clock: Clock
+    mongo: Mongo
+    store: Stores
+    bus: Bus
+    intake: Intake
+
+
+@asynccontextmanager
+async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Context]:
+    """Opens everything and closes it in order. Without a clock, time is the database's."""
+    mongo = connect(settings.mongo_uri, settings.mongo_database)
+    bus = open_bus(settings.redis_url)
+    try:
+        if clock is None:
+            clock = DatabaseClock()
+            await mongo.correct(clock)
+        store = open_stores(mongo)
+        intake = Intake(store, bus, clock)
+        yield Context(settings, clock, mongo, store, bus, intake)
+    finally:
+        await bus.close()
+        mongo.close()

@@ -1,0 +1,128 @@
+"""An alert, its transitions, and the record of them."""
+
+from datetime import datetime
+from enum import Enum
+
+import msgspec
+
+
+class Severity(Enum):
+    """In falling order."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+    INFO = "info"
+
+
+SEVERITY_RANK = {severity: rank for rank, severity in enumerate(Severity)}
+"""0 for CRITICAL; what lists by severity are sorted by."""
+
+
+class AlertStatus(Enum):
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+class Resolution(Enum):
+    """Why an alert ended; a person may say MANUAL or FALSE_POSITIVE."""
+
+    RECOVERED = "recovered"
+    MANUAL = "manual"
+    FALSE_POSITIVE = "false_positive"
+    RULE_CHANGED = "rule_changed"
+    DEVICE_RETIRED = "device_retired"
+
+
+class SubjectKind(Enum):
+    DEVICE = "device"
+
+
+class AlertEventType(Enum):
+    OPENED = "opened"
+    REPEATED = "repeated"
+    ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "unacknowledged"
+    ASSIGNED = "assigned"
+    COMMENTED = "commented"
+    RESOLVED = "resolved"
+    REOPENED = "reopened"
+    # The stream's own, never kept: they carry a cursor and no alert.
+    RESYNC = "resync"
+    BOOKMARK = "bookmark"
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """One alert. `version` moves with status, severity and assignee alone; `live` is true until it is resolved."""
+
+    id: str
+    tenant_id: str
+    rule_key: str
+    dedup_key: str
+    subject_kind: SubjectKind
+    subject_id: str
+    severity: Severity
+    severity_rank: int
+    status: AlertStatus
+    live: bool
+    title: str
+    message: str
+    first_seen: datetime
+    last_seen: datetime
+    occurrences: int = 1
+    version: int = 1
+    store_id: str | None = None
+    value: float | None = None
+    threshold: float | None = None
+    unit: str | None = None
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+    acknowledged_until: datetime | None = None
+    assignee: str | None = None
+    resolved_at: datetime | None = None
+    resolved_by: str | None = None
+    resolution: Resolution | None = None
+    resolution_note: str | None = None
+    repeated_at: datetime | None = None
+    runbook_url: str | None = None
+    source: str = "rule"
+    details: dict[str, object] | None = None
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A transition that was decided and is still to be written. `type` is None for what changes lazily, without a record."""
+
+    type: AlertEventType | None
+    at: datetime
+    before: Alert | None
+    after: Alert
+    actor: str | None = None
+    reason: str | None = None
+    detail: dict[str, object] | None = None
+
+
+class Filterable(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields that filters look at, as they were before a transition, so that a list sees an alert leave."""
+
+    status: AlertStatus
+    severity: Severity
+    assignee: str | None = None
+
+
+class AlertEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One transition as it is kept: its place (`lane`, `seq`), and the alert as it then was."""
+
+    id: str
+    lane: int
+    seq: int
+    tenant_id: str
+    alert_id: str
+    type: AlertEventType
+    at: datetime
+    alert: Alert
+    before: Filterable | None = None
+    actor: str | None = None
+    reason: str | None = None
+    detail: dict[str, object] | None = None

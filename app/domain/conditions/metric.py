@@ -1,0 +1,79 @@
+"""Metric: a gauge of a device against a threshold, now or over a window."""
+
+import math
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from app.domain.beat import METRIC_UNITS, Beat, metric_value
+from app.domain.conditions.observation import Observation
+from app.domain.rule import Aggregation, Comparison, MetricCondition
+
+_COMPARE: dict[Comparison, tuple[Callable[[float, float], bool], str, str]] = {
+    Comparison.GT: (lambda value, bound: value > bound, "over", "not over"),
+    Comparison.GTE: (lambda value, bound: value >= bound, "at or over", "under"),
+    Comparison.LT: (lambda value, bound: value < bound, "under", "not under"),
+    Comparison.LTE: (lambda value, bound: value <= bound, "at or under", "over"),
+    Comparison.EQ: (lambda value, bound: value == bound, "equal to", "not equal to"),
+    Comparison.NEQ: (lambda value, bound: value != bound, "not equal to", "equal to"),
+}
+
+
+def observe_value(condition: MetricCondition, value: float, at: datetime) -> Observation:
+    """A value against the threshold; good only once it is past the recovery threshold as well."""
+    compare, holds, fails = _COMPARE[condition.comparison]
+    breach = compare(value, condition.threshold)
+    recovery = condition.threshold if condition.recovery_threshold is None else condition.recovery_threshold
+    good = not breach and not compare(value, recovery)
+    unit = METRIC_UNITS.get(condition.metric, "")
+    bound = recovery if good else condition.threshold
+    what = condition.metric if condition.aggregation is Aggregation.LAST else _named(condition)
+    words = holds if breach else fails
+    reason = f"{what} {_shown(value, unit)}, {words} {_shown(bound, unit)}"
+    return Observation(
+        at=at, breach=breach, good=good, reason=reason, since=at, value=value, threshold=condition.threshold, unit=unit or None
+    )
+
+
+def observe_beat(condition: MetricCondition, beat: Beat) -> Observation | None:
+    """The gauge in one beat; None where the beat does not carry it."""
+    value = metric_value(beat, condition.metric)
+    return None if value is None else observe_value(condition, value, beat.received_at)
+
+
+def observe_window(condition: MetricCondition, values: Sequence[float], at: datetime) -> Observation | None:
+    """The aggregated values of a window; None for an empty one, but a count of nothing is 0."""
+    if not values and condition.aggregation is not Aggregation.COUNT:
+        return None
+    return observe_value(condition, aggregate(condition.aggregation, values), at)
+
+
+def aggregate(aggregation: Aggregation, values: Sequence[float]) -> float:
+    """One figure for many. Percentiles are the nearest rank: the smallest value that at least p % of all do not exceed.
+
+    Raises ValueError for no values, but for COUNT and SUM.
+    """
+    if aggregation is Aggregation.COUNT:
+        return float(len(values))
+    if aggregation is Aggregation.SUM:
+        return math.fsum(values)
+    if not values:
+        raise ValueError(f"{aggregation.value} of no values")
+    if aggregation is Aggregation.LAST:
+        return values[-1]
+    if aggregation is Aggregation.AVG:
+        return math.fsum(values) / len(values)
+    if aggregation is Aggregation.MIN:
+        return min(values)
+    if aggregation is Aggregation.MAX:
+        return max(values)
+    percent = {Aggregation.P50: 50, Aggregation.P95: 95, Aggregation.P99: 99}[aggregation]
+    return sorted(values)[max(0, -(-percent * len(values) // 100) - 1)]
+
+
+def _named(condition: MetricCondition) -> str:
+    return f"{condition.aggregation.value} of {condition.metric} over {condition.window_sec} s"
+
+
+def _shown(value: float, unit: str) -> str:
+    number = f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{number} {unit}".rstrip()

@@ -1,0 +1,21 @@
+"""What a condition saw."""
+
+from datetime import datetime
+
+import msgspec
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
+    """One look at a subject. With a recovery threshold a value may be neither breach nor good: then what is stays.
+
+    `since` is from when on it has been so, where the data tells; `reason` says it in words with value and bound.
+    """
+
+    at: datetime
+    breach: bool
+    good: bool
+    reason: str
+    since: datetime
+    value: float | None = None
+    threshold: float | None = None
+    unit: str | None = None

@@ -1,0 +1,166 @@
+"""The life of an alert: every transition as a pure function of the alert, who asks, and the time.
+
+OPEN <-> ACKNOWLEDGED, both -> RESOLVED, RESOLVED -> OPEN by a person alone. What does not fit the present state raises
+ConflictError with what is there now.
+"""
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from app.domain.alert import (
+    SEVERITY_RANK,
+    Alert,
+    AlertEventType,
+    AlertStatus,
+    Change,
+    Resolution,
+    SubjectKind,
+)
+from app.domain.conditions.observation import Observation
+from app.domain.device import Device
+from app.domain.ids import dedup_key
+from app.domain.rule import Rule
+from app.errors import ConflictError, bad_field
+
+REPEAT_EVERY = timedelta(hours=1)
+TOUCH_EVERY = timedelta(seconds=60)
+PERSON_RESOLUTIONS = (Resolution.MANUAL, Resolution.FALSE_POSITIVE)
+
+
+def open_for_device(alert_id: str, rule: Rule, device: Device, seen: Observation, *, first_seen: datetime, now: datetime) -> Change:
+    """A new alert of a rule on a device."""
+    name = device.name or device.device_id
+    alert = Alert(
+        id=alert_id,
+        tenant_id=device.tenant_id,
+        rule_key=rule.key,
+        dedup_key=dedup_key(rule.key, SubjectKind.DEVICE.value, device.device_id),
+        subject_kind=SubjectKind.DEVICE,
+        subject_id=device.device_id,
+        store_id=device.store_id,
+        severity=rule.severity,
+        severity_rank=SEVERITY_RANK[rule.severity],
+        status=AlertStatus.OPEN,
+        live=True,
+        title=f"{rule.name}: {name}",
+        message=seen.reason,
+        first_seen=min(first_seen, now),
+        last_seen=now,
+        value=seen.value,
+        threshold=seen.threshold,
+        unit=seen.unit,
+        repeated_at=now,
+        runbook_url=rule.runbook_url,
+    )
+    return Change(type=AlertEventType.OPENED, at=now, before=None, after=alert, reason=seen.reason)
+
+
+def repeat(alert: Alert, seen: Observation, now: datetime) -> Change | None:
+    """It is still so: noted at most once a minute, told at most once an hour."""
+    if now - alert.last_seen < TOUCH_EVERY:
+        return None
+    after = msgspec.structs.replace(alert, last_seen=now, occurrences=alert.occurrences + 1, value=seen.value, message=seen.reason)
+    if now - (alert.repeated_at or alert.first_seen) < REPEAT_EVERY:
+        return Change(type=None, at=now, before=alert, after=after)
+    after = msgspec.structs.replace(after, repeated_at=now)
+    return Change(type=AlertEventType.REPEATED, at=now, before=alert, after=after, reason=seen.reason)
+
+
+def acknowledge(alert: Alert, actor: str, note: str | None, until: datetime | None, now: datetime) -> Change:
+    if alert.status is not AlertStatus.OPEN:
+        raise conflict(alert, "cannot be acknowledged")
+    if until is not None and until <= now:
+        raise bad_field("until", "must be in the future")
+    after = msgspec.structs.replace(
+        alert,
+        status=AlertStatus.ACKNOWLEDGED,
+        acknowledged_at=now,
+        acknowledged_by=actor,
+        acknowledged_until=until,
+        version=alert.version + 1,
+    )
+    return Change(type=AlertEventType.ACKNOWLEDGED, at=now, before=alert, after=after, actor=actor, reason=note)
+
+
+def unacknowledge(alert: Alert, actor: str | None, reason: str | None, now: datetime) -> Change:
+    if alert.status is not AlertStatus.ACKNOWLEDGED:
+        raise conflict(alert, "is not acknowledged")
+    after = _open_again(alert)
+    return Change(type=AlertEventType.UNACKNOWLEDGED, at=now, before=alert, after=after, actor=actor, reason=reason)
+
+
+def resolve(alert: Alert, actor: str | None, reason: str, kind: Resolution, now: datetime) -> Change:
+    """Ends an alert: `actor` is None where it ended by itself."""
+    if not alert.live:
+        raise conflict(alert, "cannot be resolved")
+    after = msgspec.structs.replace(
+        alert,
+        status=AlertStatus.RESOLVED,
+        live=False,
+        last_seen=now,
+        resolved_at=now,
+        resolved_by=actor,
+        resolution=kind,
+        resolution_note=reason,
+        version=alert.version + 1,
+    )
+    return Change(type=AlertEventType.RESOLVED, at=now, before=alert, after=after, actor=actor, reason=reason)
+
+
+def reopen(alert: Alert, actor: str, reason: str, now: datetime) -> Change:
+    """Back to OPEN by a person, who then also ends it, unless its rule is breached anew and recovers."""
+    if alert.live:
+        raise conflict(alert, "cannot be reopened")
+    after = msgspec.structs.replace(
+        _open_again(alert), live=True, last_seen=now, resolved_at=None, resolved_by=None, resolution=None, resolution_note=None
+    )
+    return Change(type=AlertEventType.REOPENED, at=now, before=alert, after=after, actor=actor, reason=reason)
+
+
+def assign(alert: Alert, actor: str, assignee: str | None, now: datetime) -> Change:
+    if not alert.live:
+        raise conflict(alert, "cannot be assigned")
+    if alert.assignee == assignee:
+        raise conflict(alert, f"is already assigned to {assignee}" if assignee else "has no assignee already")
+    after = msgspec.structs.replace(alert, assignee=assignee, version=alert.version + 1)
+    reason = f"assigned to {assignee}" if assignee else "assignment taken back"
+    return Change(type=AlertEventType.ASSIGNED, at=now, before=alert, after=after, actor=actor, reason=reason)
+
+
+def comment(alert: Alert, actor: str, text: str, now: datetime) -> Change:
+    return Change(type=AlertEventType.COMMENTED, at=now, before=alert, after=alert, actor=actor, reason=text)
+
+
+def require_version(alert: Alert, version: int | None) -> None:
+    """Refuses a change made on a stale view."""
+    if version is not None and version != alert.version:
+        raise conflict(alert, f"has moved on from version {version}")
+
+
+def conflict(alert: Alert, what: str) -> ConflictError:
+    """A refusal that says what is there now, and by whom."""
+    by = {
+        AlertStatus.OPEN: "",
+        AlertStatus.ACKNOWLEDGED: f" by {alert.acknowledged_by}",
+        AlertStatus.RESOLVED: f" by {alert.resolved_by or 'itself'}",
+    }[alert.status]
+    current: dict[str, object] = {
+        "status": alert.status.name,
+        "version": alert.version,
+        "assignee": alert.assignee,
+        "acknowledgedBy": alert.acknowledged_by,
+        "resolvedBy": alert.resolved_by,
+    }
+    return ConflictError(f"alert {alert.id} {what}: it is {alert.status.name}{by} at version {alert.version}", current)
+
+
+def _open_again(alert: Alert) -> Alert:
+    return msgspec.structs.replace(
+        alert,
+        status=AlertStatus.OPEN,
+        acknowledged_at=None,
+        acknowledged_by=None,
+        acknowledged_until=None,
+        version=alert.version + 1,
+    )

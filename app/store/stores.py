@@ -1,0 +1,64 @@
+"""All stores of one database, opened together."""
+
+from dataclasses import dataclass
+
+from app.store.alert_lists import AlertListStore
+from app.store.alerts import AlertStore
+from app.store.api_keys import ApiKeyStore
+from app.store.audit import AuditStore
+from app.store.connectivity import ConnectivityStore
+from app.store.devices import DeviceStore
+from app.store.events import EventStore
+from app.store.heartbeats import HeartbeatStore
+from app.store.intakes import IntakeStore
+from app.store.leases import LeaseStore
+from app.store.members import MemberStore
+from app.store.mongo import Mongo
+from app.store.rule_states import RuleStateStore
+from app.store.rules import RuleStore
+from app.store.sites import SiteStore
+from app.store.tenants import TenantStore
+from app.store.workers import WorkerStore
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """One store for each noun."""
+
+    alert_lists: AlertListStore
+    alerts: AlertStore
+    api_keys: ApiKeyStore
+    audit: AuditStore
+    connectivity: ConnectivityStore
+    devices: DeviceStore
+    events: EventStore
+    heartbeats: HeartbeatStore
+    intakes: IntakeStore
+    leases: LeaseStore
+    members: MemberStore
+    rule_states: RuleStateStore
+    rules: RuleStore
+    sites: SiteStore
+    tenants: TenantStore
+    workers: WorkerStore
+
+
+def open_stores(mongo: Mongo) -> Stores:
+    return Stores(
+        alert_lists=AlertListStore(mongo),
+        alerts=AlertStore(mongo),
+        api_keys=ApiKeyStore(mongo),
+        audit=AuditStore(mongo),
+        connectivity=ConnectivityStore(mongo),
+        devices=DeviceStore(mongo),
+        events=EventStore(mongo),
+        heartbeats=HeartbeatStore(mongo),
+        intakes=IntakeStore(mongo),
+        leases=LeaseStore(mongo),
+        members=MemberStore(mongo),
+        rule_states=RuleStateStore(mongo),
+        rules=RuleStore(mongo),
+        sites=SiteStore(mongo),
+        tenants=TenantStore(mongo),
+        workers=WorkerStore(mongo),
+    )
