@@ -1,0 +1,45 @@
+"""A real mongod and redis-server for the whole run, and a fresh database for each test that asks for one."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pymongo import MongoClient
+
+from app.embedded import Server, embedded_servers, mongo_uri as uri_of, redis_command, redis_url as url_of
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Server]]:
+    """mongod takes fail points (`configureFailPoint`), so that a test can make it fail on purpose."""
+    with embedded_servers(tmp_path_factory.mktemp("servers"), {"enableTestCommands": "1"}) as pair:
+        yield pair
+
+
+@pytest.fixture(scope="session")
+def mongo_uri(servers: tuple[Server, Server]) -> str:
+    return uri_of(servers[0].port)
+
+
+@pytest.fixture(scope="session")
+def mongo_client(mongo_uri: str) -> Iterator["MongoClient[dict[str, Any]]"]:
+    client: MongoClient[dict[str, Any]] = MongoClient(mongo_uri, tz_aware=True)
+    with client:
+        yield client
+
+
+@pytest.fixture
+def redis_url(servers: tuple[Server, Server]) -> str:
+    """Redis as a new one: emptied before each test."""
+    port = servers[1].port
+    assert redis_command(port, "FLUSHALL") == b"+OK"
+    return url_of(port)
+
+
+@pytest.fixture
+def database(mongo_client: "MongoClient[dict[str, Any]]") -> Iterator[str]:
+    """The name of a database that nobody else has; dropped afterwards."""
+    name = f"test_{uuid4().hex[:16]}"
+    yield name
+    mongo_client.drop_database(name)
