@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.child import Child, spawn
-from app.store.replica_set import REPLICA_SET, ensure_primary
+from app.store.replica_set import REPLICA_SET, ensure_primary, name_member
 
 HOST = "127.0.0.1"
 MONGO_PORT = 27717
@@ -57,17 +57,17 @@ def start_mongod(data: Path, parameters: Mapping[str, str] | None = None, wished
     """Starts mongod on `data`, on the port of the last run where it is free, and waits until it is the primary."""
     program = find_mongod()
     folder = data / "mongo"
+    has_data = folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    # A signalled primary otherwise stays for 15 s so that clients find another one; there is no other one.
-    settings = {"shutdownTimeoutMillisForSignaledShutdown": "100", "diagnosticDataCollectionEnabled": "false"}
-    fixed = ["--replSet", REPLICA_SET, "--bind_ip", HOST, "--wiredTigerCacheSizeGB", "0.5", "--oplogSize", "512"]
-    for name, value in {**settings, **(parameters or {})}.items():
-        fixed += ["--setParameter", f"{name}={value}"]
 
     def command(port: int) -> list[str]:
-        return [str(program), "--dbpath", str(folder), "--port", str(port), *fixed]
+        return [*_mongod_command(program, folder, port, parameters or {}), "--replSet", REPLICA_SET]
 
-    server = _start("mongod", command, data, wished_port)
+    def prepare(port: int) -> None:
+        if has_data and _remembered_port(data, "mongod") != port:
+            _move_mongod(program, data, port)
+
+    server = _start("mongod", command, data, _remembered_port(data, "mongod") or wished_port, prepare)
     try:
         ensure_primary(HOST, server.port, _START_SECONDS)
     except BaseException:
@@ -86,7 +86,7 @@ def start_redis(data: Path, wished_port: int = REDIS_PORT) -> Server:
         listening = ["--port", str(port), "--bind", HOST, "--dir", str(folder)]
         return [str(program), *listening, "--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"]
 
-    return _start("redis", command, data, wished_port)
+    return _start("redis", command, data, _remembered_port(data, "redis") or wished_port, lambda _: None)
 
 
 def mongo_uri(port: int, database: str = "") -> str:
@@ -153,11 +153,31 @@ def _runnable(path: Path) -> Path:
     return path
 
 
-def _start(name: str, command: Callable[[int], list[str]], data: Path, wished: int) -> Server:
+def _mongod_command(program: Path, folder: Path, port: int, parameters: Mapping[str, str]) -> list[str]:
+    # A signalled primary otherwise stays for 15 s so that clients find another one; there is no other one.
+    settings = {"shutdownTimeoutMillisForSignaledShutdown": "100", "diagnosticDataCollectionEnabled": "false", **parameters}
+    command = [str(program), "--dbpath", str(folder), "--bind_ip", HOST, "--port", str(port)]
+    command += ["--wiredTigerCacheSizeGB", "0.5", "--oplogSize", "512"]
+    for name, value in settings.items():
+        command += ["--setParameter", f"{name}={value}"]
+    return command
+
+
+def _move_mongod(program: Path, data: Path, port: int) -> None:
+    alone = _start("mongod-moving", lambda own: _mongod_command(program, data / "mongo", own, {}), data, 0, lambda _: None)
+    try:
+        name_member(HOST, alone.port, f"{HOST}:{port}")
+    finally:
+        alone.stop()
+    _remember_port(data, "mongod", port)
+
+
+def _start(name: str, command: Callable[[int], list[str]], data: Path, wished: int, prepare: Callable[[int], None]) -> Server:
     deadline = time.monotonic() + _START_SECONDS
-    port = free_port(_remembered_port(data, name) or wished)
+    port = free_port(wished)
     log = data / "log" / f"{name}.log"
     while True:
+        prepare(port)
         begin = log.stat().st_size if log.exists() else 0
         child = spawn(name, command(port), log)
         said = _wait_until_ready(child, begin, deadline)
@@ -166,7 +186,9 @@ def _start(name: str, command: Callable[[int], list[str]], data: Path, wished: i
             return Server(child, port)
         child.stop(_STOP_SECONDS)
         if time.monotonic() > deadline or not (_PORT_TAKEN in said or _DATA_STILL_HELD in said):
-            raise ServerFailedError(f"{name} did not start (exit code {child.exit_code}); the end of {log}:\n{child.last_lines()}")
+            raise ServerFailedError(
+                f"{name} did not start (exit code {child.exit_code}); the end of {log}:\n{child.last_lines()}"
+            )
         # Somebody took the port meanwhile, or the server of a killed run is still on its way out.
         if _PORT_TAKEN in said:
             port = free_port()

@@ -16,47 +16,42 @@ class NoPrimaryError(Exception):
 
 
 def ensure_primary(host: str, port: int, seconds: float) -> None:
-    """Initiates the set where there is none, corrects its address where the port has changed, waits for the primary."""
+    """Initiates the set where there is none, and waits for the primary."""
     deadline = time.monotonic() + seconds
     address = f"{host}:{port}"
-    client: MongoClient[dict[str, Any]] = MongoClient(
-        host, port, directConnection=True, serverSelectionTimeoutMS=250, connectTimeoutMS=1_000, socketTimeoutMS=5_000
-    )
-    with client:
+    with _connect(host, port) as client:
         while True:
+            fault: Exception | None = None
             try:
-                if client.admin.command("hello").get("isWritablePrimary") and _address(client) == address:
+                if client.admin.command("hello").get("isWritablePrimary"):
                     return
-                _name_member(client, address)
+                _initiate(client, address)
             except (AutoReconnect, ServerSelectionTimeoutError, OperationFailure) as error:
-                if time.monotonic() > deadline:
-                    raise NoPrimaryError(f"mongod at {address} is not a primary after {seconds:g} s: {error}") from error
+                fault = error
             if time.monotonic() > deadline:
-                raise NoPrimaryError(f"mongod at {address} is not a primary after {seconds:g} s")
+                raise NoPrimaryError(f"mongod at {address} is not a primary after {seconds:g} s") from fault
             time.sleep(_STEP_SEC)
 
 
-def _name_member(client: "MongoClient[dict[str, Any]]", address: str) -> None:
-    member = {"_id": 0, "host": address}
-    config = _config(client)
-    if config is None:
-        client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": [member]})
-    elif config["members"][0]["host"] != address:
-        # The set still knows the port of an earlier run; nobody else can vote on the new one, hence force.
-        changed = {**config, "version": config["version"] + 1, "members": [{**config["members"][0], **member}]}
-        client.admin.command("replSetReconfig", changed, force=True)
+def name_member(host: str, port: int, address: str) -> None:
+    """Gives the set's only member a new address. The mongod at `port` has to run on its own, outside of the set.
+
+    A member of the set first asks its old address whether it is there itself, and hangs where somebody else listens.
+    """
+    with _connect(host, port) as client:
+        client.local["system.replset"].update_one({"_id": REPLICA_SET}, {"$set": {"members.0.host": address}})
 
 
-def _address(client: "MongoClient[dict[str, Any]]") -> str | None:
-    config = _config(client)
-    return None if config is None else str(config["members"][0]["host"])
-
-
-def _config(client: "MongoClient[dict[str, Any]]") -> dict[str, Any] | None:
+def _initiate(client: "MongoClient[dict[str, Any]]", address: str) -> None:
     try:
-        found: dict[str, Any] = client.admin.command("replSetGetConfig")["config"]
+        client.admin.command("replSetGetConfig")
     except OperationFailure as error:
-        if error.code == _NOT_YET_INITIALIZED:
-            return None
-        raise
-    return found
+        if error.code != _NOT_YET_INITIALIZED:
+            raise
+        client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": [{"_id": 0, "host": address}]})
+
+
+def _connect(host: str, port: int) -> "MongoClient[dict[str, Any]]":
+    return MongoClient(
+        host, port, directConnection=True, serverSelectionTimeoutMS=250, connectTimeoutMS=1_000, socketTimeoutMS=5_000
+    )
