@@ -63,6 +63,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     store_id: str
     name: str | None = None
     timezone: str | None = None
+    created_at: datetime
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,22 @@
+"""The people who have been here, as their last token said."""
+
+from app.domain.tenant import Member, Scope
+from app.store.encoding import Document, from_document, to_document
+from app.store.mongo import Mongo
+
+
+class MemberStore:
+    """`members`; a person may be in several tenants, so the scope is in the filter by hand."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._members = mongo.platform_collection("members")
+
+    async def note(self, member: Member) -> None:
+        document = to_document(member)
+        await self._members.update({"_id": document.pop("_id")}, {"$set": document}, upsert=True)
+
+    async def list(self, scope: Scope) -> list[Member]:
+        """Who was here last comes first. Super admins are in no tenant, and so are seen over every tenant alone."""
+        where: Document = {} if scope.tenant_ids is None else {"tenant_ids": {"$in": sorted(scope.tenant_ids)}}
+        found = await self._members.find(where, sort=[("last_seen", -1), ("_id", 1)])
+        return [from_document(document, Member) for document in found]
