@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_ignore_empty=True)
 
     mongo_uri: str = "mongodb://127.0.0.1:27017/?replicaSet=rs0"
-    mongo_database: str = Field("fleetbeat", pattern=r"^[A-Za-z0-9_-]{1,63}$")
+    mongo_database: str = Field(default="fleetbeat", pattern=r"^[A-Za-z0-9_-]{1,63}$")
     redis_url: str = "redis://127.0.0.1:6379/0"
 
     jwt_secret: SecretStr | None = None
@@ -64,18 +64,18 @@ class Settings(BaseSettings):
     jwt_issuer: str | None = None
     device_auth: Literal["on", "off"] = "on"
 
-    heartbeat_offline_seconds: WholeSeconds = Field(120, ge=1)
-    sync_lag_warn_seconds: WholeSeconds = Field(90, ge=1)
-    deadline_sweep_seconds: Seconds = Field(1.0, ge=0.1, le=60)
-    rule_tick_seconds: Seconds = Field(15.0, ge=0.1, le=3600)
-    worker_max_retries: int = Field(3, ge=0, le=100)
-    event_retention_days: int = Field(90, ge=1)
+    heartbeat_offline_seconds: WholeSeconds = Field(default=120, ge=1)
+    sync_lag_warn_seconds: WholeSeconds = Field(default=90, ge=1)
+    deadline_sweep_seconds: Seconds = Field(default=1.0, ge=0.1, le=60)
+    rule_tick_seconds: Seconds = Field(default=15.0, ge=0.1, le=3600)
+    worker_max_retries: int = Field(default=3, ge=0, le=100)
+    event_retention_days: int = Field(default=90, ge=1)
 
     host: str = "127.0.0.1"
-    port: int = Field(8080, ge=0, le=65535)
+    port: int = Field(default=8080, ge=0, le=65535)
     public_url: str = "http://127.0.0.1:8080"
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
-    max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024)
+    max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
     graphql_ide: bool = False
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
