@@ -89,7 +89,9 @@ class RuleState(msgspec.Struct, frozen=True, kw_only=True):
     """What a rule remembers of a subject between two looks.
 
     `firing` says that the rule itself holds the live alert (an alert that a person reopened is held by the person).
-    `next_due` is when time alone may change the outcome; a wake-up, never a verdict.
+    `next_due` is when time alone may change the outcome; a wake-up, never a verdict. `judged_until` is when the last
+    beat came that was judged: reading a little of the past again must not judge it again. `remember_until` keeps an ended
+    state for as long as that may happen. What is `windowed` also changes as its window empties: every tick looks at it.
     """
 
     id: str
@@ -98,18 +100,23 @@ class RuleState(msgspec.Struct, frozen=True, kw_only=True):
     rule_key: str
     subject_id: str
     family: str
+    windowed: bool = False
     firing: bool = False
     pending_since: datetime | None = None
     good_since: datetime | None = None
     cooldown_until: datetime | None = None
     next_due: datetime | None = None
+    judged_until: datetime | None = None
+    remember_until: datetime | None = None
     value: float | None = None
     reason: str | None = None
     updated_at: datetime | None = None
 
     def is_blank(self) -> bool:
         """Nothing left to remember."""
-        return not self.firing and self.pending_since is None and self.cooldown_until is None
+        return not self.firing and all(
+            at is None for at in (self.pending_since, self.cooldown_until, self.remember_until)
+        )
 
 
 def state_id(tenant_id: str, rule_key: str, subject_id: str) -> str:

@@ -15,6 +15,10 @@ from app.domain.conditions.observation import Observation
 from app.domain.rule import Rule, RuleState
 
 
+REMEMBER = timedelta(seconds=30)
+"""How long an ended state is kept at least: longer than the overlap of two reads of the same beats."""
+
+
 class Outcome(Enum):
     """What a stage says."""
 
@@ -68,7 +72,7 @@ def breach(case: Case) -> StageResult:
     if case.seen.breach:
         return _said("breach", Outcome.PASS, case.seen.reason), _replace(case.state, good_since=None), Action.NONE
     if not case.state.firing:
-        state = _replace(case.state, pending_since=None, next_due=_cooldown_end(case))
+        state = _replace(case.state, pending_since=None, next_due=_last_end(case.state))
         return _said("breach", Outcome.STOP, case.seen.reason), state, Action.NONE
     if not case.seen.good:
         state = _replace(case.state, good_since=None, next_due=None)
@@ -136,7 +140,16 @@ def judge(rule: Rule, state: RuleState, seen: Observation, live: Alert | None, n
 def end(rule: Rule, state: RuleState, now: datetime) -> RuleState:
     """What a rule remembers once its alert has ended, by whatever hand: a cooldown, and a look when that is over."""
     until = now + timedelta(seconds=rule.cooldown_sec) if rule.cooldown_sec else None
-    return _replace(state, firing=False, pending_since=None, good_since=None, cooldown_until=until, next_due=until)
+    remember = now + REMEMBER
+    return _replace(
+        state,
+        firing=False,
+        pending_since=None,
+        good_since=None,
+        cooldown_until=until,
+        remember_until=remember,
+        next_due=remember if until is None else max(until, remember),
+    )
 
 
 def _recover(case: Case) -> StageResult:
@@ -158,12 +171,14 @@ def _follow(state: RuleState, live: Alert | None, now: datetime) -> RuleState:
         state = _replace(state, firing=False, pending_since=None, good_since=None)
     if state.cooldown_until is not None and state.cooldown_until <= now:
         state = _replace(state, cooldown_until=None)
+    if state.remember_until is not None and state.remember_until <= now:
+        state = _replace(state, remember_until=None)
     return state
 
 
-def _cooldown_end(case: Case) -> datetime | None:
-    # Remembered past its end only by a look at that time, which then forgets it.
-    return case.state.cooldown_until
+def _last_end(state: RuleState) -> datetime | None:
+    """When a state without an alert is to be looked at again, to be forgotten."""
+    return max((at for at in (state.cooldown_until, state.remember_until) if at is not None), default=None)
 
 
 def _said(stage: str, outcome: Outcome, reason: str) -> Step:

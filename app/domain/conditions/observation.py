@@ -8,7 +8,7 @@ import msgspec
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """One look at a subject. With a recovery threshold a value may be neither breach nor good: then what is stays.
 
-    `since` is from when on it has been so, where the data tells; `reason` says it in words with value and bound.
+    `still` says that nothing new was heard: the last value is taken to hold at `at`. `since` is from when on it has been so, where the data tells; `reason` says it in words with value and bound.
     """
 
     at: datetime
@@ -19,3 +19,4 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     value: float | None = None
     threshold: float | None = None
     unit: str | None = None
+    still: bool = False

@@ -1,0 +1,158 @@
+"""Judging silence: the look at devices that are due or back, and what ends with a rule or with a device."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from app.context import Context
+from app.domain import lifecycle
+from app.domain.alert import Alert, Resolution
+from app.domain.conditions.absence import observe_absence
+from app.domain.device import Device
+from app.domain.ids import lane_of
+from app.domain.judgement import Sighting, decide
+from app.domain.rule import AbsenceCondition, Rule
+from app.domain.silence import absence_rules, look_at
+from app.domain.tenant import EVERY_TENANT, Scope, only
+from app.rules import effective_rules
+from app.store.connectivity import Settlement
+from app.store.mongo import Session
+from app.tenants import offline_after
+from app.transitions import Writes, transact
+
+GROUP = 100
+"""Most devices in one transaction."""
+
+AT_ONCE = 2_000
+"""Most devices that one look at a lane reads."""
+
+HOLD = timedelta(seconds=3)
+"""With no sign of life of any intake for so long nobody is judged: the fault may be ours."""
+
+_log = structlog.get_logger(__name__)
+
+
+async def sweep_lane(context: Context, lane: int) -> int:
+    """Looks at every device of the lane that is due, is back, or has an absence rule waiting; how many were looked at."""
+    looked = 0
+    while True:
+        now = context.clock.now()
+        signs = await context.store.intakes.signs()
+        if signs is None or now - signs.alive_at > HOLD:
+            _log.warning("sweep.held", lane=lane, reason="no intake is writing", alive_at=None if signs is None else signs.alive_at)
+            return looked
+        keys = await _keys_to_look_at(context, lane, now)
+        for group in _groups(keys):
+            await _look_at_group(context, lane, group, signs.gap_end)
+        looked += len(keys)
+        if len(keys) < AT_ONCE:
+            return looked
+
+
+async def lanes_to_sweep(context: Context) -> set[int]:
+    now = context.clock.now()
+    return await context.store.connectivity.lanes_with_work(now) | await context.store.rule_states.lanes_due("absence", now)
+
+
+async def refresh_wake_ups(context: Context, scope: Scope) -> None:
+    """Brings the offline times of devices and their next looks into line with tenants and rules as they now are."""
+    tenants = await context.store.tenants.list(scope)
+    rules = await effective_rules(context, tenants)
+    for tenant in tenants:
+        one = only(tenant.id)
+        await context.store.connectivity.reset_wake_ups(one, tenant.id, await offline_after(context, tenant))
+        for rule in rules[tenant.id]:
+            if rule.enabled and isinstance(rule.condition, AbsenceCondition) and rule.condition.after_sec is not None:
+                await context.store.connectivity.shorten_wake_ups(one, tenant.id, rule.scope, rule.condition.after_sec)
+        await context.store.connectivity.wake(one, tenant.id)
+
+
+async def withdraw_rule(context: Context, scope: Scope, rule_key: str, reason: str) -> None:
+    """Ends the live alerts of a rule that is gone, off, or no longer for them, and forgets what it remembered."""
+    await _end_all(context, await context.store.alerts.live_of_rule(scope, rule_key), reason, Resolution.RULE_CHANGED)
+    await context.store.rule_states.forget_rule(scope, rule_key)
+
+
+async def withdraw_device(context: Context, device: Device, reason: str) -> None:
+    """Ends the live alerts of a device that was retired."""
+    live = await context.store.alerts.live_of_devices(only(device.tenant_id), [device.id])
+    await _end_all(context, live.get(device.id, []), reason, Resolution.DEVICE_RETIRED)
+    await context.store.rule_states.forget_subject(only(device.tenant_id), device.device_id)
+
+
+async def _keys_to_look_at(context: Context, lane: int, now: datetime) -> list[str]:
+    due = await context.store.connectivity.due(lane, now, AT_ONCE)
+    back = await context.store.connectivity.back(lane, now, AT_ONCE)
+    waiting = [f"{state.tenant_id}:{state.subject_id}" for state in await context.store.rule_states.due(lane, "absence", now)]
+    return list(dict.fromkeys((*due, *back, *waiting)))
+
+
+async def _look_at_group(context: Context, lane: int, keys: Sequence[str], gap_end: datetime) -> None:
+    tenant_ids = sorted({key.split(":", 1)[0] for key in keys})
+    tenants = await context.store.tenants.get_many(tenant_ids)
+    rules = await effective_rules(context, list(tenants.values()))
+
+    async def work(session: Session) -> Writes:
+        # Read again inside: a beat that comes between this and the commit aborts it, and the look is taken anew.
+        devices = await context.store.connectivity.get_many(keys, session)
+        now = context.clock.now()
+        writes = Writes(settlements=[_settlement(device, rules.get(device.tenant_id, []), gap_end, now) for device in devices.values()])
+        sightings = [one for device in devices.values() for one in _sightings(device, rules.get(device.tenant_id, []), gap_end, now)]
+        await add_decisions(context, sightings, writes, now, session)
+        return writes
+
+    await transact(context, lane, work)
+
+
+async def add_decisions(context: Context, sightings: Sequence[Sighting], writes: Writes, now: datetime, session: Session | None) -> None:
+    """Decides on every sighting by what is remembered and live, as the session sees it."""
+    states = await context.store.rule_states.get_many([one.state_id for one in sightings], session)
+    live = await context.store.alerts.live(EVERY_TENANT, [one.alert_key for one in sightings], session=session)
+    for one in sightings:
+        changes, state = decide(one, states.get(one.state_id), live.get(one.alert_key), now)
+        writes.changes.extend(changes)
+        writes.states.extend([] if state is None else [state])
+
+
+def _settlement(device: Device, rules: Sequence[Rule], gap_end: datetime, now: datetime) -> Settlement:
+    look = look_at(device, rules, gap_end, now)
+    return Settlement(
+        device_key=device.id,
+        status=look.status,
+        since=look.since,
+        due_at=look.due_at,
+        last_seen=device.last_seen,
+        changed=look.status is not device.status,
+    )
+
+
+def _sightings(device: Device, rules: Sequence[Rule], gap_end: datetime, now: datetime) -> Iterator[Sighting]:
+    for rule in absence_rules(rules, device):
+        if isinstance(rule.condition, AbsenceCondition):
+            seen = observe_absence(rule.condition, device, gap_end, now)
+            if seen is not None:
+                yield Sighting(rule, device, [seen])
+
+
+async def _end_all(context: Context, alerts: Sequence[Alert], reason: str, kind: Resolution) -> None:
+    by_lane: dict[int, list[str]] = {}
+    for alert in alerts:
+        by_lane.setdefault(lane_of(alert.tenant_id), []).append(alert.id)
+    for lane, ids in by_lane.items():
+        for group in _groups(ids):
+            await _end_group(context, lane, group, reason, kind)
+
+
+async def _end_group(context: Context, lane: int, ids: Sequence[str], reason: str, kind: Resolution) -> None:
+    async def work(session: Session) -> Writes:
+        now = context.clock.now()
+        found = await context.store.alerts.get_many(EVERY_TENANT, ids, session=session)
+        return Writes(changes=[lifecycle.resolve(alert, None, reason, kind, now) for alert in found.values() if alert.live])
+
+    await transact(context, lane, work)
+
+
+def _groups(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(keys), GROUP):
+        yield keys[start : start + GROUP]

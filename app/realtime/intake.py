@@ -1,0 +1,201 @@
+"""Group commit of beats: those that arrive together are written together, and each is acknowledged once it is stored."""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import structlog
+
+from app.clock import Clock
+from app.domain.beat import Beat, worst_service
+from app.domain.device import DeviceStatus
+from app.domain.ids import device_key
+from app.errors import UnavailableError
+from app.realtime.bus import Bus
+from app.store.connectivity import SeenDevice
+from app.store.mongo import is_away
+from app.store.stores import Stores
+
+BATCH = 1_000
+"""Most beats in one write."""
+
+CAPACITY = 20_000
+"""Beats that may wait; one more is refused with UNAVAILABLE."""
+
+TRIES = 3
+METRICS_EVERY = timedelta(seconds=2)
+"""How often mere metrics of a device are told."""
+
+_REMEMBERED = 200_000
+_log = structlog.get_logger(__name__)
+
+
+class ArrivedBeat(msgspec.Struct, frozen=True, kw_only=True):
+    """A beat on its way in, with what it says of the device itself."""
+
+    beat: Beat
+    name: str | None = None
+    hostname: str | None = None
+    kind: str | None = None
+    clock_skew_sec: float | None = None
+
+
+@dataclass(slots=True)
+class IntakeFigures:
+    """What telemetry reads."""
+
+    beats: int = 0
+    batches: int = 0
+    refused: int = 0
+    failed: int = 0
+    batch_sizes: deque[int] = field(default_factory=lambda: deque(maxlen=512))
+    write_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=512))
+
+
+@dataclass(slots=True)
+class _Waiting:
+    arrived: Sequence[ArrivedBeat]
+    stored: "asyncio.Future[dict[str, SeenDevice]]"
+
+
+class Intake:
+    """One writer a process: a caller joins the batch that goes next and waits for its commit."""
+
+    def __init__(self, store: Stores, bus: Bus, clock: Clock) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._queue: deque[_Waiting] = deque()
+        self._queued = 0
+        self._writer: asyncio.Task[None] | None = None
+        self._told: dict[str, datetime] = {}
+        self.on_recovery: Callable[[set[int]], Awaitable[None]] | None = None
+        self.figures = IntakeFigures()
+
+    async def take(self, arrived: Sequence[ArrivedBeat]) -> dict[str, SeenDevice]:
+        """Stores beats and gives back their devices as they then are, by device key.
+
+        Raises UnavailableError when too many beats wait already, and the database's own error when it does not answer;
+        then nothing was acknowledged.
+        """
+        if self._queued + len(arrived) > CAPACITY:
+            self.figures.refused += len(arrived)
+            raise UnavailableError("more heartbeats are waiting than can be taken", retry_after_sec=1)
+        waiting = _Waiting(arrived, asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        self._queued += len(arrived)
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_all(), name="intake")
+        return await waiting.stored
+
+    async def drain(self) -> None:
+        """Waits until everything that was taken is stored or refused."""
+        while self._writer is not None and not self._writer.done():
+            await asyncio.wait([self._writer])
+
+    async def _write_all(self) -> None:
+        while self._queue:
+            # Lets every caller that is ready now join: what arrived together is written together.
+            await asyncio.sleep(0)
+            group = self._next_group()
+            try:
+                seen = await self._write([one for waiting in group for one in waiting.arrived])
+            except Exception as error:  # the callers' to know, whatever it is
+                self.figures.failed += sum(len(waiting.arrived) for waiting in group)
+                for waiting in group:
+                    if not waiting.stored.done():
+                        waiting.stored.set_exception(error)
+            else:
+                for waiting in group:
+                    if not waiting.stored.done():
+                        waiting.stored.set_result(seen)
+
+    def _next_group(self) -> list[_Waiting]:
+        group = [self._queue.popleft()]
+        size = len(group[0].arrived)
+        while self._queue and size + len(self._queue[0].arrived) <= BATCH:
+            group.append(self._queue.popleft())
+            size += len(group[-1].arrived)
+        self._queued -= size
+        return group
+
+    async def _write(self, arrived: Sequence[ArrivedBeat]) -> dict[str, SeenDevice]:
+        started = time.perf_counter()
+        newest = {device_key(one.beat.tenant_id, one.beat.device_id): one for one in arrived}
+        keys = list(newest)
+        now = max(one.beat.received_at for one in arrived)
+        # The beats and the devices are two writes that may go side by side: a sweep between them finds the device seen
+        # and its beat a moment later, never a device unseen whose beat was acknowledged.
+        await asyncio.gather(
+            _repeated(lambda: self._store.heartbeats.insert([one.beat for one in arrived])),
+            _repeated(lambda: self._store.connectivity.saw(keys, now)),
+        )
+        seen = await self._store.connectivity.read_back(keys)
+        self.figures.beats += len(arrived)
+        self.figures.batches += 1
+        self.figures.batch_sizes.append(len(arrived))
+        self.figures.write_seconds.append(time.perf_counter() - started)
+        await self._follow_up(newest, seen, now)
+        return seen
+
+    async def _follow_up(self, newest: dict[str, ArrivedBeat], seen: dict[str, SeenDevice], now: datetime) -> None:
+        news = {key: fields for key, one in newest.items() if key in seen and (fields := _profile_news(one, seen[key]))}
+        if news:
+            with contextlib.suppress(Exception):  # said again by the next beat
+                await self._store.connectivity.note_profiles(news)
+        back = {newest[key].beat.lane for key, device in seen.items() if device.status is DeviceStatus.OFFLINE}
+        if back and self.on_recovery is not None:
+            await self.on_recovery(back)
+        await self._tell(seen, now)
+
+    async def _tell(self, seen: dict[str, SeenDevice], now: datetime) -> None:
+        if len(self._told) > _REMEMBERED:
+            self._told = {key: at for key, at in self._told.items() if now - at < METRICS_EVERY}
+        by_tenant: dict[str, list[str]] = {}
+        for key, device in seen.items():
+            told = self._told.get(key)
+            if told is None or now - told >= METRICS_EVERY or device.since == now:
+                self._told[key] = now
+                by_tenant.setdefault(device.tenant_id, []).append(key)
+        for tenant_id, keys in by_tenant.items():
+            await self._bus.ring_health(tenant_id, keys)
+
+
+def _profile_news(arrived: ArrivedBeat, seen: SeenDevice) -> dict[str, Any]:
+    """What the beat says of its device that is not known yet. What a beat leaves out says nothing."""
+    said = {
+        "store_id": arrived.beat.store_id,
+        "name": arrived.name,
+        "hostname": arrived.hostname,
+        "kind": arrived.kind,
+        "app_version": arrived.beat.app_version,
+    }
+    news: dict[str, Any] = {field: value for field, value in said.items() if value is not None and value != getattr(seen, field)}
+    services = worst_service(arrived.beat).value
+    if services != seen.services_health:
+        news["services_health"] = services
+        news["changed_at"] = arrived.beat.received_at
+    skew = arrived.clock_skew_sec
+    if skew is not None and (seen.clock_skew_sec is None or abs(skew - seen.clock_skew_sec) >= 1):
+        news["clock_skew_sec"] = skew
+    return news
+
+
+async def _repeated(write: Callable[[], Awaitable[Any]]) -> None:
+    """Both writes are idempotent, so what a broken connection left open is simply done again."""
+    for left in reversed(range(TRIES)):
+        try:
+            await write()
+        except Exception as error:
+            if left == 0 or not is_away(error):
+                raise
+            _log.warning("intake.retry", error=type(error).__name__)
+            await asyncio.sleep(0.05)
+        else:
+            return

@@ -1,0 +1,86 @@
+"""Alerts as they are: found by id, by key and by device, and written with their record."""
+
+from collections.abc import Sequence
+
+from app.domain.alert import Alert, Change, Severity, SubjectKind
+from app.domain.ids import device_key
+from app.domain.tenant import EVERY_TENANT, Scope
+from app.store.encoding import Document, from_document, to_document
+from app.store.mongo import Mongo, Session
+
+
+class AlertStore:
+    """`provider_alerts`."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._alerts = mongo.tenant_collection("provider_alerts")
+
+    async def get(self, scope: Scope, alert_id: str, *, session: Session | None = None) -> Alert | None:
+        return (await self.get_many(scope, [alert_id], session=session)).get(alert_id)
+
+    async def get_many(self, scope: Scope, alert_ids: Sequence[str], *, session: Session | None = None) -> dict[str, Alert]:
+        found = await self._alerts.find(scope, {"_id": {"$in": list(alert_ids)}}, session=session)
+        return {document["_id"]: from_document(document, Alert) for document in found}
+
+    async def live(
+        self, scope: Scope, keys: Sequence[tuple[str, str]], *, session: Session | None = None
+    ) -> dict[tuple[str, str], Alert]:
+        """The live alerts among these (tenant, dedup key)."""
+        if not keys:
+            return {}
+        where = {
+            "tenant_id": {"$in": sorted({tenant_id for tenant_id, _ in keys})},
+            "dedup_key": {"$in": sorted({key for _, key in keys})},
+            "live": True,
+        }
+        found = [from_document(document, Alert) for document in await self._alerts.find(scope, where, session=session)]
+        return {(alert.tenant_id, alert.dedup_key): alert for alert in found}
+
+    async def live_of_devices(self, scope: Scope, device_keys: Sequence[str]) -> dict[str, list[Alert]]:
+        """The live alerts of devices, newest first, by device key."""
+        alerts: dict[str, list[Alert]] = {}
+        for document in await self._alerts.find(scope, _on_devices(device_keys), sort=[("first_seen", -1)]):
+            alert = from_document(document, Alert)
+            alerts.setdefault(device_key(alert.tenant_id, alert.subject_id), []).append(alert)
+        return alerts
+
+    async def live_severities(self, scope: Scope, device_keys: Sequence[str]) -> dict[str, set[Severity]]:
+        """What is live on devices, by device key."""
+        severities: dict[str, set[Severity]] = {}
+        projection = {"tenant_id": 1, "subject_id": 1, "severity": 1}
+        for document in await self._alerts.find(scope, _on_devices(device_keys), projection=projection):
+            key = device_key(document["tenant_id"], document["subject_id"])
+            severities.setdefault(key, set()).add(Severity(document["severity"]))
+        return severities
+
+    async def live_of_rule(self, scope: Scope, rule_key: str) -> list[Alert]:
+        found = await self._alerts.find(scope, {"rule_key": rule_key, "live": True})
+        return [from_document(document, Alert) for document in found]
+
+    async def live_counts_by_rule(self, scope: Scope) -> dict[str, int]:
+        rows = await self._alerts.aggregate(scope, {"live": True}, [{"$group": {"_id": "$rule_key", "count": {"$sum": 1}}}])
+        return {row["_id"]: row["count"] for row in rows}
+
+    async def write(self, changes: Sequence[Change], session: Session) -> None:
+        """Writes alerts as they are after their changes, the last one of each alert winning."""
+        last = {change.after.id: change.after for change in changes}
+        new = {change.after.id for change in changes if change.before is None}
+        await self._alerts.insert(EVERY_TENANT, [to_document(last[alert_id]) for alert_id in new], session=session)
+        moved = [(({"_id": alert_id}), {"$set": _body(alert)}) for alert_id, alert in last.items() if alert_id not in new]
+        await self._alerts.update_each(EVERY_TENANT, moved, session=session)
+
+
+def _on_devices(device_keys: Sequence[str]) -> Document:
+    pairs = [key.split(":", 1) for key in device_keys]
+    return {
+        "tenant_id": {"$in": sorted({tenant_id for tenant_id, _ in pairs})},
+        "live": True,
+        "subject_id": {"$in": sorted({device_id for _, device_id in pairs})},
+        "subject_kind": SubjectKind.DEVICE.value,
+    }
+
+
+def _body(alert: Alert) -> Document:
+    document = to_document(alert)
+    del document["_id"]
+    return document

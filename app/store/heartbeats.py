@@ -1,0 +1,68 @@
+"""Beats: written in batches, read by device."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from app.domain.beat import Beat
+from app.domain.ids import device_key
+from app.domain.tenant import EVERY_TENANT, Scope, only
+from app.store.encoding import Document, from_document, to_document
+from app.store.mongo import Mongo
+
+
+class HeartbeatStore:
+    """`device_heartbeats`."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._beats = mongo.tenant_collection("device_heartbeats")
+        self._devices = mongo.tenant_collection("devices")
+
+    async def insert(self, beats: Sequence[Beat]) -> int:
+        """Writes a batch of any tenants' beats; a repeated one is there already, and so a success. How many were new."""
+        return await self._beats.insert_new(EVERY_TENANT, [to_document(beat) for beat in beats])
+
+    async def latest(self, scope: Scope, devices: Sequence[tuple[str, str]]) -> dict[str, Beat]:
+        """The newest beat of each (tenant, device), by device key; devices without one are left out."""
+        newest = {
+            "from": "device_heartbeats",
+            "let": {"tenant": "$tenant_id", "device": "$device_id"},
+            "pipeline": [
+                {"$match": {"$expr": {"$and": [{"$eq": ["$tenant_id", "$$tenant"]}, {"$eq": ["$device_id", "$$device"]}]}}},
+                {"$sort": {"tenant_id": 1, "device_id": 1, "timestamp": -1}},
+                {"$limit": 1},
+            ],
+            "as": "beats",
+        }
+        keys = [device_key(tenant_id, device_id) for tenant_id, device_id in devices]
+        # One look-up along the index a device: a sort-and-group would read every beat that is kept.
+        rows = await self._devices.aggregate(scope, {"_id": {"$in": keys}}, [{"$project": {"tenant_id": 1, "device_id": 1}}, {"$lookup": newest}])
+        return {row["_id"]: from_document(row["beats"][0], Beat) for row in rows if row["beats"]}
+
+    async def history(
+        self, scope: Scope, tenant_id: str, device_id: str, start: datetime | None, end: datetime | None, limit: int
+    ) -> list[Beat]:
+        """Newest first, from `start` until before `end`."""
+        where: dict[str, Any] = {"tenant_id": tenant_id, "device_id": device_id, **_between("timestamp", start, end)}
+        found = await self._beats.find(scope, where, sort=[("timestamp", -1)], limit=limit)
+        return [from_document(document, Beat) for document in found]
+
+    async def received_in_lane(self, lane: int, after: datetime, until: datetime, limit: int) -> list[Beat]:
+        """What came in the lane in (after, until], oldest first: the feed of what changed since a tick."""
+        where = {"lane": lane, "received_at": {"$gt": after, "$lte": until}}
+        found = await self._beats.find(EVERY_TENANT, where, sort=[("received_at", 1)], limit=limit, hint="changed_feed")
+        return [from_document(document, Beat) for document in found]
+
+    async def window(self, tenant_id: str, device_ids: Sequence[str], after: datetime, until: datetime) -> dict[str, list[Beat]]:
+        """The beats of devices with a timestamp in (after, until], oldest first, by device id."""
+        where: Mapping[str, Any] = {"device_id": {"$in": list(device_ids)}, "timestamp": {"$gt": after, "$lte": until}}
+        found = await self._beats.find(only(tenant_id), where, sort=[("device_id", 1), ("timestamp", 1)])
+        beats: dict[str, list[Beat]] = {}
+        for document in found:
+            beats.setdefault(document["device_id"], []).append(from_document(document, Beat))
+        return beats
+
+
+def _between(field: str, start: datetime | None, end: datetime | None) -> Document:
+    bounds = {name: at for name, at in (("$gte", start), ("$lt", end)) if at is not None}
+    return {field: bounds} if bounds else {}

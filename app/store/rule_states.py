@@ -1,0 +1,55 @@
+"""What rules remember of their subjects between two looks."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from app.domain.rule import RuleState
+from app.domain.tenant import EVERY_TENANT, Scope
+from app.store.encoding import from_document, to_document
+from app.store.mongo import Mongo, Session
+
+
+class RuleStateStore:
+    """`rule_states`."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._states = mongo.tenant_collection("rule_states")
+
+    async def get_many(self, state_ids: Sequence[str], session: Session | None = None) -> dict[str, RuleState]:
+        if not state_ids:
+            return {}
+        found = await self._states.find(EVERY_TENANT, {"_id": {"$in": list(state_ids)}}, session=session)
+        return {document["_id"]: from_document(document, RuleState) for document in found}
+
+    async def in_lane(self, lane: int, family: str) -> dict[str, RuleState]:
+        """All that a family remembers in a lane: few, since a subject that is well leaves nothing behind."""
+        found = await self._states.find(EVERY_TENANT, {"lane": lane, "family": family})
+        return {document["_id"]: from_document(document, RuleState) for document in found}
+
+    async def due(self, lane: int, family: str, now: datetime) -> list[RuleState]:
+        found = await self._states.find(EVERY_TENANT, {"lane": lane, "family": family, "next_due": {"$lte": now}})
+        return [from_document(document, RuleState) for document in found]
+
+    async def lanes_due(self, family: str, now: datetime) -> set[int]:
+        where = {"lane": {"$gte": 0}, "family": family, "next_due": {"$lte": now}}
+        return {row["_id"] for row in await self._states.aggregate(EVERY_TENANT, where, [{"$group": {"_id": "$lane"}}])}
+
+    async def write(self, states: Sequence[RuleState], session: Session) -> None:
+        """Keeps what there is to remember, and forgets the rest."""
+        kept = [({"_id": state.id}, {"$set": _without_id(state)}) for state in states if not state.is_blank()]
+        blank = [state.id for state in states if state.is_blank()]
+        await self._states.update_each(EVERY_TENANT, kept, upsert=True, session=session)
+        if blank:
+            await self._states.delete(EVERY_TENANT, {"_id": {"$in": blank}}, session=session)
+
+    async def forget_rule(self, scope: Scope, rule_key: str) -> None:
+        await self._states.delete(scope, {"rule_key": rule_key})
+
+    async def forget_subject(self, scope: Scope, subject_id: str) -> None:
+        await self._states.delete(scope, {"subject_id": subject_id})
+
+
+def _without_id(state: RuleState) -> dict[str, object]:
+    document = to_document(state)
+    del document["_id"]
+    return document
