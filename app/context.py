@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from app.clock import Clock, DatabaseClock
+from app.credentials import Credentials
 from app.realtime.bus import Bus, open_bus
 from app.realtime.intake import Intake
 from app.settings import Settings
@@ -14,7 +15,7 @@ from app.store.stores import Stores, open_stores
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Settings, time, the store, the bus, and the intake of beats: all that a process shares between its calls."""
+    """Settings, time, the store, the bus, the intake of beats, and known credentials: all that a process shares between its calls."""
 
     settings: Settings
     clock: Clock
@@ -22,6 +23,7 @@ class Context:
     store: Stores
     bus: Bus
     intake: Intake
+    credentials: Credentials
 
 
 @asynccontextmanager
@@ -35,7 +37,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             await mongo.correct(clock)
         store = open_stores(mongo)
         intake = Intake(store, bus, clock)
-        yield Context(settings, clock, mongo, store, bus, intake)
+        yield Context(settings, clock, mongo, store, bus, intake, Credentials(settings))
     finally:
         await bus.close()
         mongo.close()

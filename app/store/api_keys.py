@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from app.domain.tenant import EVERY_TENANT, ApiKey, Scope, only
+from app.domain.tenant import EVERY_TENANT, ApiKey, Scope
 from app.store.encoding import from_document, to_document
 from app.store.mongo import Mongo
 
@@ -29,8 +29,8 @@ class ApiKeyStore:
         """False where it was revoked before."""
         return await self._keys.update(scope, {"_id": key_id, "revoked_at": None}, {"$set": {"revoked_at": now}}) == 1
 
-    async def note_used(self, key: ApiKey, now: datetime) -> None:
-        await self._keys.update(only(key.tenant_id), {"_id": key.id}, {"$max": {"last_used_at": now}})
+    async def note_used(self, scope: Scope, key_id: str, now: datetime) -> None:
+        await self._keys.update(scope, {"_id": key_id}, {"$max": {"last_used_at": now}})
 
     async def list(self, scope: Scope) -> list[ApiKey]:
         """Those that were not revoked, newest first."""

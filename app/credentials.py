@@ -1,0 +1,80 @@
+"""What a process remembers of the credentials that it has checked, so that not every call asks again."""
+
+from collections import OrderedDict
+from datetime import datetime, timedelta
+
+from app.person_tokens import PersonTokens
+from app.principal import Principal
+from app.settings import Settings
+
+REMEMBERED = 8_192
+"""Most credentials of a kind that are remembered; the least recently used is forgotten first."""
+
+PROGRAMS_LAST = timedelta(seconds=5)
+"""How long a device's token or a key may still work in another process after it was revoked."""
+
+NOTE_EVERY = timedelta(minutes=1)
+"""How often it is written down that a person was here, or a key was used."""
+
+
+class Recent:
+    """Principals by the hash of their token, each until a time; bounded."""
+
+    def __init__(self, capacity: int = REMEMBERED) -> None:
+        self._capacity = capacity
+        self._entries: OrderedDict[str, tuple[Principal, datetime]] = OrderedDict()
+
+    def get(self, token_hash: str, now: datetime) -> Principal | None:
+        entry = self._entries.get(token_hash)
+        if entry is None:
+            return None
+        if now >= entry[1]:
+            del self._entries[token_hash]
+            return None
+        self._entries.move_to_end(token_hash)
+        return entry[0]
+
+    def put(self, token_hash: str, principal: Principal, until: datetime) -> None:
+        self._entries[token_hash] = (principal, until)
+        self._entries.move_to_end(token_hash)
+        if len(self._entries) > self._capacity:
+            self._entries.popitem(last=False)
+
+    def clear(self) -> None:
+        self._entries.clear()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+class Throttle:
+    """Says yes once in a while for each name; bounded."""
+
+    def __init__(self, every: timedelta = NOTE_EVERY, capacity: int = REMEMBERED) -> None:
+        self._every = every
+        self._capacity = capacity
+        self._last: OrderedDict[str, datetime] = OrderedDict()
+
+    def is_due(self, name: str, now: datetime) -> bool:
+        last = self._last.get(name)
+        if last is not None and now - last < self._every:
+            return False
+        self._last[name] = now
+        self._last.move_to_end(name)
+        if len(self._last) > self._capacity:
+            self._last.popitem(last=False)
+        return True
+
+
+class Credentials:
+    """One for each process: how people's tokens are checked, and whose were."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.person_tokens = PersonTokens(settings)
+        self.people = Recent()
+        self.programs = Recent()
+        self.noted = Throttle()
+
+    def forget_programs(self) -> None:
+        """After a device's token or a key was revoked here, it does not work here for a moment longer."""
+        self.programs.clear()
