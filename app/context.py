@@ -25,6 +25,11 @@ class Context:
     intake: Intake
     credentials: Credentials
 
+    async def correct_clock(self) -> None:
+        """Follows the database's time, where time is the database's."""
+        if isinstance(self.clock, DatabaseClock):
+            await self.mongo.correct(self.clock)
+
 
 @asynccontextmanager
 async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Context]:

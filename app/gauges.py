@@ -108,7 +108,9 @@ async def _of_rule(
 
 
 def _of_beats(rule: Rule, condition: MetricCondition, device: Device, beats: Sequence[Beat], now: datetime) -> Sighting:
-    seen = [one for beat in beats if not beat.late and (one := observe_beat(condition, beat)) is not None]
+    # Of a backlog only its end speaks of now; the rest is history.
+    present = [beat for place, beat in enumerate(beats) if not beat.late or place == len(beats) - 1]
+    seen = [one for beat in present if (one := observe_beat(condition, beat)) is not None]
     if seen and seen[-1].at < now:
         # The last value holds until another one comes: time alone may ripen it.
         seen.append(msgspec.structs.replace(seen[-1], at=now, still=True))

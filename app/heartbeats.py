@@ -1,0 +1,292 @@
+"""Taking beats: who may, what is wrong with them, and where they go."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from app.context import Context
+from app.devices import DeviceProfile, auto_register
+from app.domain.beat import Beat, Metric, ServiceReport
+from app.domain.device import Device, DeviceStatus
+from app.domain.ids import device_key, is_device_id, lane_of, new_id
+from app.domain.tenant import Role, Tenant
+from app.errors import BadInputError, ErrorCode, FieldError, FleetbeatError, ForbiddenError, NotFoundError, UnauthenticatedError, bad_field
+from app.principal import Principal, PrincipalKind
+from app.realtime.intake import ArrivedBeat
+from app.store.connectivity import SeenDevice
+
+MOST_BEATS = 1_000
+"""Beats in one call."""
+
+LATE = timedelta(seconds=30)
+"""A beat that was sent so long before it came is late: it takes its place in history by `sentAt`."""
+
+FUTURE = timedelta(minutes=5)
+"""How far ahead of us a device's clock may be; further is no skew but a mistake."""
+
+OLDEST = timedelta(days=30)
+_LONGEST = {"storeId": 64, "status": 64, "appVersion": 64, "name": 200, "hostname": 253, "kind": 64, "bootId": 128}
+
+
+class BeatInput(msgspec.Struct, kw_only=True):
+    """A beat as it was sent; the names and units of `HeartbeatInput`."""
+
+    device_id: str
+    tenant_id: str | None = None
+    store_id: str | None = None
+    status: str | None = "online"
+    sent_at: datetime | None = None
+    sequence: int | None = None
+    error_rate5m: float | None = None
+    request_latency_p95: float | None = None
+    sync_lag_sec: float | None = None
+    app_version: str | None = None
+    memory_usage: float | None = None
+    cpu_usage: float | None = None
+    disk_usage: float | None = None
+    metrics: Sequence[Metric] = ()
+    services: Sequence[ServiceReport] = ()
+    name: str | None = None
+    hostname: str | None = None
+    kind: str | None = None
+    boot_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BeatAck:
+    """What a device is told; `next_within_sec` is half of its offline time."""
+
+    accepted: bool
+    received_at: datetime
+    status: DeviceStatus
+    next_within_sec: int
+
+
+@dataclass(frozen=True, slots=True)
+class BeatRejection:
+    index: int
+    device_id: str | None
+    code: ErrorCode
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class BeatBatchAck:
+    accepted: int
+    rejected: list[BeatRejection]
+    received_at: datetime
+
+
+async def record(context: Context, principal: Principal, beat: BeatInput) -> BeatAck:
+    """Stores one beat and says when the next one is due. Raises BadInputError with every bad field."""
+    now = context.clock.now()
+    arrived = await _admit(context, principal, beat, now)
+    seen = await context.intake.take([arrived])
+    device = _found(seen, arrived)
+    return BeatAck(True, now, device.status, max(1, device.offline_after // 2))
+
+
+async def record_many(context: Context, principal: Principal, beats: Sequence[BeatInput]) -> BeatBatchAck:
+    """Stores what is good of many beats, and says of each bad one why; one bad beat does not hurt the others."""
+    now = context.clock.now()
+    _require_sender(principal)
+    if len(beats) > MOST_BEATS:
+        raise bad_field("inputs", f"has {len(beats)} beats; at most {MOST_BEATS} in one call")
+    rejected: list[BeatRejection] = []
+    admitted: list[ArrivedBeat] = []
+    outcomes = await _admit_many(context, principal, beats, now)
+    for index, (beat, outcome) in enumerate(zip(beats, outcomes, strict=True)):
+        if isinstance(outcome, FleetbeatError):
+            rejected.append(BeatRejection(index, beat.device_id, outcome.code, outcome.message))
+        else:
+            admitted.append(outcome)
+    if admitted:
+        await context.intake.take(admitted)
+    return BeatBatchAck(len(admitted), rejected, now)
+
+
+async def _admit_many(
+    context: Context, principal: Principal, beats: Sequence[BeatInput], now: datetime
+) -> list[ArrivedBeat | FleetbeatError]:
+    named = [(beat.tenant_id or _own_tenant(principal), beat.device_id) for beat in beats]
+    keys = [device_key(tenant_id, device_id) for tenant_id, device_id in named if tenant_id is not None]
+    await context.intake.roll.learn(context.store, keys, time.monotonic())
+    outcomes: list[ArrivedBeat | FleetbeatError] = []
+    for beat in beats:
+        try:
+            outcomes.append(await _admit(context, principal, beat, now))
+        except FleetbeatError as error:
+            outcomes.append(error)
+    return outcomes
+
+
+async def _admit(context: Context, principal: Principal, beat: BeatInput, now: datetime) -> ArrivedBeat:
+    """Authorises, checks and places a beat."""
+    _require_known_caller(principal, beat)
+    tenant_id = beat.tenant_id or _own_tenant(principal)
+    if tenant_id is None:
+        raise bad_field("input.tenantId", "say which tenant: the caller does not have exactly one")
+    if principal.kind is not PrincipalKind.ANONYMOUS and not principal.scope.covers(tenant_id):
+        raise ForbiddenError(f"tenant {tenant_id!r} is not one of the caller's")
+    tenant = await context.intake.roll.tenant(context.store, tenant_id, time.monotonic())
+    _require_allowed(context, principal, tenant, tenant_id, beat.device_id)
+    errors = check_beat(beat, now)
+    if errors:
+        raise BadInputError(errors)
+    if tenant is None:
+        raise NotFoundError(f"tenant {tenant_id!r} does not exist; a super admin makes it with createTenant")
+    await _require_device(context, principal, tenant, beat)
+    return _place(tenant, beat, now)
+
+
+def _require_sender(principal: Principal) -> None:
+    if principal.kind in (PrincipalKind.DEVICE, PrincipalKind.ANONYMOUS):
+        return
+    if principal.role is None or not principal.role.covers(Role.OPERATOR):
+        raise ForbiddenError("sending heartbeats needs a device's token or the role OPERATOR")
+
+
+def _require_known_caller(principal: Principal, beat: BeatInput) -> None:
+    _require_sender(principal)
+    if principal.kind is PrincipalKind.ANONYMOUS and beat.tenant_id is None:
+        raise UnauthenticatedError("a heartbeat needs the device's token: `Authorization: Device <token>`")
+
+
+def _require_allowed(context: Context, principal: Principal, tenant: Tenant | None, tenant_id: str, device_id: str) -> None:
+    if principal.kind is PrincipalKind.ANONYMOUS:
+        # Both must be off, and a tenant that does not exist is told nothing more than one that is not open.
+        if context.settings.device_auth == "on" or tenant is None or tenant.device_auth:
+            raise UnauthenticatedError("a heartbeat needs the device's token: `Authorization: Device <token>`")
+        return
+    if not principal.may_beat_for(tenant_id, device_id):
+        raise ForbiddenError(f"this token is not for device {device_id!r} of tenant {tenant_id!r}")
+
+
+async def _require_device(context: Context, principal: Principal, tenant: Tenant, beat: BeatInput) -> None:
+    """A device with its own token is known; for anyone else's beats the roll is asked, and who may register does so."""
+    if principal.kind is PrincipalKind.DEVICE:
+        return
+    key = device_key(tenant.id, beat.device_id)
+    if await context.intake.roll.knows(context.store, key, time.monotonic()):
+        return
+    may_register = principal.kind is PrincipalKind.ANONYMOUS or (principal.role is not None and principal.role.covers(Role.ADMIN))
+    if not may_register:
+        raise NotFoundError(f"device {beat.device_id!r} is not registered in tenant {tenant.id!r}; an ADMIN does that with registerDevice")
+    profile = DeviceProfile(store_id=beat.store_id, name=beat.name, hostname=beat.hostname, kind=beat.kind)
+    device: Device = await auto_register(context, tenant, beat.device_id, profile)
+    context.intake.roll.note(device.id, time.monotonic())
+
+
+def check_beat(beat: BeatInput, now: datetime) -> list[FieldError]:
+    """Every bad field of a beat."""
+    errors: list[FieldError] = []
+    if not is_device_id(beat.device_id):
+        errors.append(FieldError("input.deviceId", "must have 1 to 128 printable characters, no blank at either end"))
+    texts = {
+        "storeId": beat.store_id, "status": beat.status, "appVersion": beat.app_version, "name": beat.name,
+        "hostname": beat.hostname, "kind": beat.kind, "bootId": beat.boot_id,
+    }  # fmt: skip
+    errors += [
+        FieldError(f"input.{name}", f"has {len(text)} characters; at most {_LONGEST[name]}")
+        for name, text in texts.items()
+        if text is not None and len(text) > _LONGEST[name]
+    ]
+    percents = {"memoryUsage": beat.memory_usage, "cpuUsage": beat.cpu_usage, "diskUsage": beat.disk_usage}
+    for name, value, most in (
+        ("errorRate5m", beat.error_rate5m, 1.0),
+        ("requestLatencyP95", beat.request_latency_p95, math.inf),
+        ("syncLagSec", beat.sync_lag_sec, math.inf),
+        *((name, value, 100.0) for name, value in percents.items()),
+    ):
+        errors += _check_gauge(f"input.{name}", value, most)
+    if beat.sequence is not None and beat.sequence < 0:
+        errors.append(FieldError("input.sequence", f"is {beat.sequence}; must not be negative"))
+    if beat.sent_at is not None and not now - OLDEST <= beat.sent_at <= now + FUTURE:
+        errors.append(FieldError("input.sentAt", f"is {beat.sent_at.isoformat()}; it is {now.isoformat()} here: at most 5 min ahead and 30 days back"))
+    return errors + _check_lists(beat)
+
+
+def _check_gauge(path: str, value: float | None, most: float) -> list[FieldError]:
+    if value is None:
+        return []
+    if not math.isfinite(value):
+        return [FieldError(path, f"is {value}; must be a finite number")]
+    if value < 0 or value > most:
+        return [FieldError(path, f"is {value:g}; must be 0 to {most:g}" if math.isfinite(most) else f"is {value:g}; must not be negative")]
+    return []
+
+
+def _check_lists(beat: BeatInput) -> list[FieldError]:
+    errors: list[FieldError] = []
+    for name, entries in (("metrics", beat.metrics), ("services", beat.services)):
+        if len(entries) > 100:
+            errors.append(FieldError(f"input.{name}", f"has {len(entries)} entries; at most 100"))
+        names = [entry.name for entry in entries]
+        if len(set(names)) < len(names):
+            errors.append(FieldError(f"input.{name}", "names one twice"))
+        errors += [FieldError(f"input.{name}[{at}].name", "must have 1 to 100 characters") for at, one in enumerate(names) if not 0 < len(one) <= 100]
+    errors += [
+        FieldError(f"input.metrics[{at}].value", f"is {metric.value}; must be a finite number")
+        for at, metric in enumerate(beat.metrics)
+        if not math.isfinite(metric.value)
+    ]
+    return errors
+
+
+def _place(tenant: Tenant, beat: BeatInput, now: datetime) -> ArrivedBeat:
+    late = beat.sent_at is not None and now - beat.sent_at > LATE
+    kept = Beat(
+        id=_beat_id(tenant.id, beat, now),
+        tenant_id=tenant.id,
+        device_id=beat.device_id,
+        lane=lane_of(tenant.id),
+        timestamp=beat.sent_at if late and beat.sent_at is not None else now,
+        received_at=now,
+        expire_at=now + timedelta(days=tenant.heartbeat_retention_days),
+        store_id=beat.store_id,
+        status=beat.status or "online",
+        sent_at=beat.sent_at,
+        late=late,
+        sequence=beat.sequence,
+        boot_id=beat.boot_id,
+        error_rate_5m=beat.error_rate5m,
+        request_latency_p95=beat.request_latency_p95,
+        sync_lag_sec=beat.sync_lag_sec,
+        app_version=beat.app_version,
+        memory_usage=beat.memory_usage,
+        cpu_usage=beat.cpu_usage,
+        disk_usage=beat.disk_usage,
+        metrics=tuple(beat.metrics),
+        services=tuple(beat.services),
+    )
+    skew = None if beat.sent_at is None or late else round((beat.sent_at - now).total_seconds(), 3)
+    return ArrivedBeat(beat=kept, name=beat.name, hostname=beat.hostname, kind=beat.kind, clock_skew_sec=skew)
+
+
+def _beat_id(tenant_id: str, beat: BeatInput, now: datetime) -> str:
+    """The same for a beat that is sent again, so that it is stored once."""
+    key = device_key(tenant_id, beat.device_id)
+    if beat.sent_at is not None:
+        return f"{key}:{beat.boot_id or ''}:{beat.sequence or ''}:{int(beat.sent_at.timestamp() * 1000)}"
+    if beat.sequence is None:
+        return f"{key}:{new_id(now)}"
+    # Without a boot id the counter starts anew unseen when the device does: then only ten minutes count as again.
+    span = beat.boot_id or f"@{int(now.timestamp()) // 600}"
+    return f"{key}:{span}:{beat.sequence}:"
+
+
+def _own_tenant(principal: Principal) -> str | None:
+    if principal.tenant_ids is not None and len(principal.tenant_ids) == 1:
+        return next(iter(principal.tenant_ids))
+    return None
+
+
+def _found(seen: dict[str, SeenDevice], arrived: ArrivedBeat) -> SeenDevice:
+    device = seen.get(device_key(arrived.beat.tenant_id, arrived.beat.device_id))
+    if device is None:
+        raise NotFoundError(f"device {arrived.beat.device_id!r} is gone")
+    return device

@@ -1,0 +1,51 @@
+"""The roll: which tenants and devices there are, remembered briefly, so that a beat costs no question to the database."""
+
+from collections.abc import Sequence
+
+from app.domain.tenant import Tenant
+from app.store.stores import Stores
+
+TENANT_SEC = 2.0
+DEVICE_SEC = 30.0
+"""For how long a device that was retired or removed may still be taken for known where it does not beat by its own token."""
+
+MOST = 500_000
+
+
+class Roll:
+    """Times are seconds of a monotonic clock."""
+
+    def __init__(self) -> None:
+        self._tenants: dict[str, tuple[float, Tenant]] = {}
+        self._devices: dict[str, float] = {}
+
+    async def tenant(self, store: Stores, tenant_id: str, now: float) -> Tenant | None:
+        kept = self._tenants.get(tenant_id)
+        if kept is not None and kept[0] > now:
+            return kept[1]
+        tenant = await store.tenants.get(tenant_id)
+        if tenant is None:
+            return None  # not remembered: it may be made the next moment
+        if len(self._tenants) >= MOST:
+            self._tenants.clear()
+        self._tenants[tenant_id] = (now + TENANT_SEC, tenant)
+        return tenant
+
+    async def learn(self, store: Stores, device_keys: Sequence[str], now: float) -> None:
+        """Asks for many devices at once."""
+        unknown = [key for key in set(device_keys) if self._devices.get(key, 0.0) <= now]
+        if unknown:
+            for key in await store.connectivity.known(unknown):
+                self.note(key, now)
+
+    async def knows(self, store: Stores, key: str, now: float) -> bool:
+        await self.learn(store, [key], now)
+        return self._devices.get(key, 0.0) > now
+
+    def note(self, key: str, now: float) -> None:
+        if len(self._devices) >= MOST:
+            self._devices.clear()
+        self._devices[key] = now + DEVICE_SEC
+
+    def forget(self, key: str) -> None:
+        self._devices.pop(key, None)

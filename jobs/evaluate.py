@@ -1,0 +1,63 @@
+"""The jobs that judge: each works on one lane, one at a time over all workers, and may be run again at any time."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from uuid import uuid4
+
+import structlog
+
+from app.alerts import expire_acknowledgements
+from app.context import Context
+from app.domain.ids import LANES
+from app.evaluation import lanes_to_sweep, sweep_lane
+from app.gauges import judge_lane
+
+LANE_HOLD_SEC = 5.0
+"""After so long a lane is free again, whatever became of the one that worked on it."""
+
+_log = structlog.get_logger(__name__)
+Work = Callable[[Context, int], Awaitable[int]]
+
+
+async def sweep(context: Context, lane: int) -> int:
+    """Looks at the devices of a lane that are due or back; 0 when another worker is at it."""
+    return await _alone_on_lane(context, "sweep", lane, sweep_lane)
+
+
+async def judge(context: Context, lane: int) -> int:
+    """Judges what came in on a lane since the last time; 0 when another worker is at it."""
+    return await _alone_on_lane(context, "judge", lane, judge_lane)
+
+
+async def lanes_for_sweep(context: Context) -> set[int]:
+    await expire_acknowledgements(context, context.clock.now())
+    return await lanes_to_sweep(context)
+
+
+async def lanes_for_judge(context: Context) -> set[int]:
+    """All: what came in is only known by looking, and a look at an empty lane costs two questions."""
+    return set(range(LANES))
+
+
+async def _alone_on_lane(context: Context, kind: str, lane: int, work: Work) -> int:
+    owner = uuid4().hex
+    leases = context.store.leases
+    if not await leases.hold_lane(kind, lane, owner, context.clock.now(), LANE_HOLD_SEC):
+        return 0
+    renewal = asyncio.create_task(_renew(context, kind, lane, owner))
+    started = time.perf_counter()
+    try:
+        done = await work(context, lane)
+    finally:
+        renewal.cancel()
+        await leases.release_lane(kind, lane, owner, context.clock.now())
+    if done:
+        _log.info("lane.done", kind=kind, lane=lane, looked_at=done, ms=round((time.perf_counter() - started) * 1000))
+    return done
+
+
+async def _renew(context: Context, kind: str, lane: int, owner: str) -> None:
+    while True:
+        await asyncio.sleep(LANE_HOLD_SEC / 3)
+        await context.store.leases.hold_lane(kind, lane, owner, context.clock.now(), LANE_HOLD_SEC)

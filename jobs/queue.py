@@ -1,0 +1,71 @@
+"""The job queue: how work is handed over, as JSON and never as pickles, each job under an id of its own."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from arq.connections import ArqRedis, RedisSettings, create_pool
+from redis.exceptions import RedisError
+
+from app.realtime.bus import FAST_QUEUE
+
+AWAY = (RedisError, OSError, asyncio.TimeoutError)
+ENQUEUE_SEC = 1.0
+
+encode = msgspec.json.encode
+
+
+def decode(data: bytes) -> dict[str, Any]:
+    job: dict[str, Any] = msgspec.json.decode(data)
+    return job
+
+
+def queue_settings(redis_url: str) -> RedisSettings:
+    """One try: whoever waits for Redis here does the work without it instead."""
+    settings = RedisSettings.from_dsn(redis_url)
+    settings.conn_timeout = 1
+    settings.conn_retries = 0
+    return settings
+
+
+class Queue:
+    """Hands jobs over while Redis is there."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._settings = queue_settings(redis_url)
+        self._pool: ArqRedis | None = None
+
+    async def put(self, function: str, job_id: str, *arguments: Any) -> bool:
+        """Whether the job is queued, or was already; False while Redis is away."""
+        try:
+            async with asyncio.timeout(ENQUEUE_SEC):
+                if self._pool is None:
+                    self._pool = await create_pool(
+                        self._settings, job_serializer=encode, job_deserializer=decode, default_queue_name=FAST_QUEUE
+                    )
+                await self._pool.enqueue_job(function, *arguments, _job_id=job_id, _queue_name=FAST_QUEUE, _expires=60)
+        except AWAY:
+            await self._drop()
+            return False
+        return True
+
+    async def depth(self) -> int | None:
+        """Jobs that wait or run; None while Redis is away."""
+        try:
+            async with asyncio.timeout(ENQUEUE_SEC):
+                return None if self._pool is None else int(await self._pool.zcard(FAST_QUEUE))
+        except AWAY:
+            return None
+
+    async def close(self) -> None:
+        await self._drop()
+
+    async def _drop(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            async with asyncio.timeout(ENQUEUE_SEC):
+                await pool.aclose(close_connection_pool=True)
+        except AWAY:
+            return

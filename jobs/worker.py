@@ -1,0 +1,188 @@
+"""The worker: the functions of the queue with their policy, the ticks, and a supervised life around both."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from arq.worker import Function, Worker, func
+
+from app.context import Context, open_context
+from app.realtime.bus import FAST_QUEUE
+from app.settings import Settings
+from app.store.indexes import ensure_collections
+from app.store.workers import WorkerRecord
+from jobs.evaluate import judge, sweep
+from jobs.queue import AWAY, Queue, decode, encode, queue_settings
+from jobs.ticks import keep_ticking, run_tick, ticks_of
+
+SWEEP_SEC = 20
+JUDGE_SEC = 60
+DRAIN_SEC = 10
+REPORT_EVERY_SEC = 2.0
+CORRECT_EVERY_SEC = 30.0
+_log = structlog.get_logger(__name__)
+
+
+def functions(retries: int) -> list[Function]:
+    """What the queue may ask for. Each has its own short timeout: a killed worker's job is hidden for as long."""
+    tries = retries + 1
+    return [
+        func(_sweep_job, name="sweep", timeout=SWEEP_SEC, keep_result=0, max_tries=tries),
+        func(_judge_job, name="judge", timeout=JUDGE_SEC, keep_result=0, max_tries=tries),
+    ]
+
+
+async def run(settings: Settings) -> None:
+    """Works until SIGTERM or SIGINT; then finishes what it is at, hands back the rest, and leaves."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stopping.set)
+    async with open_context(settings) as context:
+        await ensure_collections(context.mongo)
+        await work_until(context, stopping)
+
+
+async def run_ticks(settings: Settings, names: Sequence[str]) -> None:
+    """Runs the named ticks once, here, without the queue: for cron, and for a look at three in the morning."""
+    async with open_context(settings) as context:
+        await ensure_collections(context.mongo)
+        for tick in ticks_of(settings):
+            if tick.name in names or "all" in names:
+                ran = await run_tick(context, tick, None)
+                _log.info("tick.ran" if ran else "tick.skipped", tick=tick.name)
+
+
+def tick_names(settings: Settings) -> list[str]:
+    return [tick.name for tick in ticks_of(settings)]
+
+
+async def work_until(context: Context, stopping: asyncio.Event) -> None:
+    """The ticks, the queue, and the signs of life, each restarted for as long as nobody stops the worker."""
+    worker_id = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}"
+    queue = Queue(context.settings.redis_url)
+    life = _Life(context, worker_id)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(queue.close)
+        stack.push_async_callback(context.store.workers.leave, worker_id)
+        await stack.enter_async_context(_running(life.serve_queue))
+        for tick in ticks_of(context.settings):
+            await stack.enter_async_context(_running(lambda tick=tick: keep_ticking(context, tick, queue)))  # type: ignore[misc]
+        await stack.enter_async_context(_running(life.report))
+        await stack.enter_async_context(_running(lambda: _keep_time(context)))
+        _log.info("worker.started", worker=worker_id)
+        await stopping.wait()
+        _log.info("worker.stopping", worker=worker_id)
+
+
+class _Life:
+    """One worker's queue side, and what it says of itself."""
+
+    def __init__(self, context: Context, worker_id: str) -> None:
+        self._context = context
+        self._id = worker_id
+        self._worker: Worker | None = None
+        self._done_before = 0
+        self._failed_before = 0
+
+    async def serve_queue(self) -> None:
+        """Takes jobs until cancelled. arq gives up when Redis restarts; it is started anew until Redis is back."""
+        while True:
+            self._worker = self._new_worker()
+            try:
+                await self._worker.async_run()
+            except asyncio.CancelledError:
+                await self._drain()
+                raise
+            except AWAY as error:
+                _log.warning("queue.away", error=type(error).__name__)
+            finally:
+                self._done_before += self._worker.jobs_complete
+                self._failed_before += self._worker.jobs_failed
+            await asyncio.sleep(1)
+
+    async def report(self) -> None:
+        while True:
+            worker = self._worker
+            record = WorkerRecord(
+                id=self._id,
+                last_seen=self._context.clock.now(),
+                jobs_done=self._done_before + (worker.jobs_complete if worker else 0),
+                jobs_failed=self._failed_before + (worker.jobs_failed if worker else 0),
+                jobs_ongoing=len(worker.tasks) if worker else 0,
+            )
+            await self._context.store.workers.report(record)
+            await self._context.bus.ping()
+            await asyncio.sleep(REPORT_EVERY_SEC)
+
+    def _new_worker(self) -> Worker:
+        return Worker(
+            functions(self._context.settings.worker_max_retries),
+            queue_name=FAST_QUEUE,
+            redis_settings=queue_settings(self._context.settings.redis_url),
+            ctx={"context": self._context},
+            handle_signals=False,
+            max_jobs=8,
+            poll_delay=0.1,
+            queue_read_limit=1_000,
+            health_check_interval=10,
+            health_check_key=f"{FAST_QUEUE}:health:{self._id}",
+            job_serializer=encode,
+            job_deserializer=decode,
+            log_results=False,
+        )
+
+    async def _drain(self) -> None:
+        """Lets running jobs finish; what does not in time is cancelled, and arq runs it again elsewhere."""
+        worker = self._worker
+        if worker is None:
+            return
+        worker.allow_pick_jobs = False
+        if worker.tasks:
+            await asyncio.wait(list(worker.tasks.values()), timeout=DRAIN_SEC)
+        with contextlib.suppress(*AWAY, asyncio.CancelledError):
+            async with asyncio.timeout(2):
+                await worker.close()
+
+
+async def _sweep_job(ctx: dict[str, Any], lane: int) -> None:
+    context: Context = ctx["context"]
+    await sweep(context, lane)
+
+
+async def _judge_job(ctx: dict[str, Any], lane: int) -> None:
+    context: Context = ctx["context"]
+    await judge(context, lane)
+
+
+async def _keep_time(context: Context) -> None:
+    """Follows the database's clock."""
+    while True:
+        await context.correct_clock()
+        await asyncio.sleep(CORRECT_EVERY_SEC)
+
+
+@contextlib.asynccontextmanager
+async def _running(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    task = asyncio.create_task(_supervised(work))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _supervised(work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await work()
+        except Exception:
+            _log.exception("worker.loop_failed")
+        await asyncio.sleep(1)
