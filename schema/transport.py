@@ -1,0 +1,65 @@
+"""What the transport is given from outside, and how wide its limits are."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from starlette.requests import HTTPConnection
+
+from schema.errors import Classify, ErrorPresenter, nothing_known
+
+
+class Expiring(Protocol):
+    """What the transport knows of a principal."""
+
+    @property
+    def expires_at(self) -> datetime | None: ...
+
+
+Authenticate = Callable[[str | None, str | None], Awaitable[Expiring]]
+"""From the authorization string and the address to a principal; raises a `FleetbeatError` where it does not hold."""
+
+MakeContext = Callable[[HTTPConnection, Any], object]
+"""From the connection and what `Authenticate` gave to the context of one operation, with loaders of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """The application behind the transport."""
+
+    authenticate: Authenticate
+    make_context: MakeContext
+    now: Callable[[], datetime]
+    classify: Classify = nothing_known
+
+
+@dataclass(frozen=True, slots=True)
+class TransportOptions:
+    cors_origins: tuple[str, ...] = ()
+    max_body_bytes: int = 16 * 1024 * 1024
+    graphql_ide: bool = False
+    init_timeout_sec: float = 10.0
+    send_timeout_sec: float = 30.0
+    max_operations: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """What HTTP and sockets share."""
+
+    seams: Seams
+    options: TransportOptions
+    presenter: ErrorPresenter
+
+
+def address_of(connection: HTTPConnection) -> str | None:
+    return connection.client.host if connection.client is not None else None
+
+
+def authorization_of(connection: HTTPConnection) -> str | None:
+    """The header, or the API key of programs that cannot set it."""
+    authorization = connection.headers.get("authorization")
+    if authorization is None and (key := connection.headers.get("x-api-key")) is not None:
+        return f"Bearer {key}"
+    return authorization

@@ -1,0 +1,253 @@
+"""graphql-transport-ws, rule by rule: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
+from graphql import GraphQLError
+from starlette.websockets import WebSocket
+from strawberry.http.exceptions import NonTextMessageReceived, WebSocketDisconnected
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
+from strawberry.types import ExecutionResult
+from strawberry.utils.aio import aclosing
+
+from app.errors import BadInputError, FieldError, FleetbeatError, RateLimitedError, RetryLaterError, UnauthenticatedError
+from schema.json_body import UnsafeJsonError, decode
+from schema.transport import Expiring, Transport, address_of, authorization_of
+from schema.websocket import StrictWebSocket
+from schema.ws_messages import BadMessageError, check
+
+if TYPE_CHECKING:
+    from schema.asgi import FleetbeatGraphQL
+
+_DAY_SEC = 86_400.0
+_CLEAN_UP_SEC = 10.0
+
+log = structlog.get_logger(__name__)
+
+
+class TransportWSHandler(BaseGraphQLTransportWSHandler[object, None]):
+    """One connection: who it is, what it runs, and the end of all that with it."""
+
+    def __init__(self, view: "FleetbeatGraphQL", websocket: StrictWebSocket, context: WebSocket, **strawberry: Any) -> None:
+        super().__init__(view=view, websocket=websocket, context=context, **strawberry)
+        self._view = view
+        self._transport: Transport = view.transport
+        self._socket = websocket
+        self._connection = context
+        self._principal: Expiring | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._init_deadline = 0.0
+
+    async def handle(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._view.sockets[task] = self
+        self._init_deadline = asyncio.get_running_loop().time() + self.connection_init_wait_timeout.total_seconds()
+        self.on_request_accepted()
+        try:
+            if self._view.draining:
+                await self.leave(1012, "Service restart")
+            async for text in self._socket.iter_text():
+                await self._receive(text)
+        except NonTextMessageReceived:
+            await self.leave(4400, "Message must be text")
+        except WebSocketDisconnected:
+            pass
+        except Exception as error:  # noqa: BLE001
+            await self._leave_broken(error)
+        finally:
+            del self._view.sockets[task]
+            await self.shutdown()
+
+    async def leave(self, code: int, reason: str) -> None:
+        await self._socket.close(code, reason)
+
+    async def shutdown(self) -> None:
+        """Nothing of the connection is left behind: every generator's `finally` has run."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+        if self.connection_init_timeout_task is not None:
+            self.connection_init_timeout_task.cancel()
+        for operation_id in list(self.operations):
+            await self.cleanup_operation(operation_id)
+        if self._tasks:
+            _, hanging = await asyncio.wait(self._tasks, timeout=_CLEAN_UP_SEC)
+            if hanging:
+                log.error("operations do not end", count=len(hanging))
+
+    async def _receive(self, text: str) -> None:
+        try:
+            await self._dispatch(check(decode(text)))
+        except UnsafeJsonError as error:
+            await self._refuse_unsafe(error)
+        except BadInputError as error:
+            await self.leave(4400, f"Message must be JSON: {error.message}")
+        except BadMessageError as error:
+            await self.leave(4400, str(error))
+
+    async def _dispatch(self, message: Any) -> None:
+        match message["type"]:
+            case "connection_init":
+                await self.handle_connection_init(message)
+            case "ping":
+                await self.handle_ping(message)
+            case "subscribe":
+                await self.handle_subscribe(message)
+            case "complete":
+                await self.handle_complete(message)
+
+    async def _refuse_unsafe(self, error: UnsafeJsonError) -> None:
+        """NaN in the variables of one operation is no reason to end the others."""
+        message = check(error.lenient)
+        if message["type"] != "subscribe":
+            await self.leave(4400, f"Message must be JSON: {error.message}")
+        elif await self._may_subscribe(message["id"]):
+            fields = [FieldError(field.path.removeprefix("payload."), field.message) for field in error.fields]
+            await self._send_error(message["id"], BadInputError(fields))
+
+    # Initialisation
+
+    async def handle_connection_init(self, message: Any) -> None:
+        if self.connection_init_received:
+            await self.leave(4429, "Too many initialisation requests")
+            return
+        self.connection_init_received = True
+        try:
+            async with asyncio.timeout_at(self._init_deadline):
+                self._principal = await self._authenticate(message.get("payload") or {})
+        except TimeoutError:
+            await self.leave(4408, "Connection initialisation timeout")
+            return
+        except Exception as error:  # noqa: BLE001
+            await self._turn_away(error)
+            return
+        if self.connection_init_timeout_task is not None:
+            self.connection_init_timeout_task.cancel()
+        self._watch_expiry()
+        self.connection_acknowledged = True
+        await self.send_message({"type": "connection_ack"})
+
+    async def _authenticate(self, payload: dict[str, Any]) -> Expiring:
+        authorization = payload.get("authorization", payload.get("Authorization"))
+        if authorization is None:
+            authorization = authorization_of(self._connection)
+        elif not isinstance(authorization, str):
+            raise UnauthenticatedError("authorization must be a string")
+        return await self._transport.seams.authenticate(authorization, address_of(self._connection))
+
+    async def _turn_away(self, error: Exception) -> None:
+        known = self._transport.presenter.known(error)
+        if isinstance(known, RetryLaterError):
+            await self.leave(1013, f"Try again later: {known.message}")
+        elif known is not None:
+            await self.leave(4403, f"Forbidden: {known.message}")
+        else:
+            await self._leave_broken(error)
+
+    async def _leave_broken(self, error: BaseException) -> None:
+        masked = self._transport.presenter.masked(error)
+        await self.leave(4500, f"{masked.message} {masked.id}")
+
+    def _watch_expiry(self) -> None:
+        expires_at = self._principal.expires_at if self._principal is not None else None
+        if expires_at is None:
+            return
+        left_sec = (expires_at - self._transport.seams.now()).total_seconds()
+        if left_sec <= 0:
+            self._spawn(self.leave(4403, "Token expired"))
+        else:
+            # The clock may be corrected meanwhile, so the timer asks again, and at least once a day.
+            self._expiry = asyncio.get_running_loop().call_later(min(left_sec, _DAY_SEC), self._watch_expiry)
+
+    # Operations
+
+    async def handle_ping(self, message: Any) -> None:
+        payload = message.get("payload")
+        await self.send_message({"type": "pong"} if payload is None else {"type": "pong", "payload": payload})
+
+    async def handle_subscribe(self, message: Any) -> None:
+        operation_id = message["id"]
+        if not await self._may_subscribe(operation_id):
+            return
+        if self.max_subscriptions_per_connection is not None and len(self.operations) >= self.max_subscriptions_per_connection:
+            most = self.max_subscriptions_per_connection
+            await self._send_error(operation_id, RateLimitedError(f"A connection runs at most {most} operations at once", 1))
+            return
+        payload = message["payload"]
+        operation = Operation(self, operation_id, payload["query"], payload.get("variables"), payload.get("operationName"))
+        self.operations[operation_id] = operation
+        operation.task = self._spawn(self.run_operation(operation, payload.get("extensions")))
+
+    async def _may_subscribe(self, operation_id: str) -> bool:
+        if not self.connection_acknowledged:
+            await self.leave(4401, "Unauthorized")
+        elif operation_id in self.operations:
+            await self.leave(4409, f"Subscriber for {operation_id} already exists")
+        else:
+            return True
+        return False
+
+    async def run_operation(self, operation: Operation[object, None], extensions: dict[str, Any] | None = None) -> None:
+        try:
+            results = await cast(Any, self.schema).stream(
+                operation.query,
+                variable_values=operation.variables,
+                context_value=self._transport.seams.make_context(self._connection, self._principal),
+                operation_name=operation.operation_name,
+                operation_extensions=extensions,
+            )
+            async with aclosing(results):
+                async for result in results:
+                    await self._send_result(operation, result)
+                    if operation.completed:
+                        return
+            await operation.send_operation_message({"id": operation.id, "type": "complete"})
+        except WebSocketDisconnected:
+            pass
+        except Exception as error:  # noqa: BLE001
+            await self._send_failure(operation, error)
+        finally:
+            if self.operations.get(operation.id) is operation:
+                del self.operations[operation.id]
+
+    async def _send_result(self, operation: Operation[object, None], result: ExecutionResult) -> None:
+        errors = self._transport.presenter.present_all(result.errors) if result.errors else []
+        if errors and result.data is None and all(error.path is None for error in cast(list[GraphQLError], result.errors)):
+            # Nothing was executed, or the source of the stream broke: either way there is nothing to come.
+            await operation.send_operation_message({"id": operation.id, "type": "error", "payload": cast(Any, errors)})
+            return
+        payload: dict[str, Any] = {"data": result.data}
+        if errors:
+            payload["errors"] = errors
+        await operation.send_operation_message({"id": operation.id, "type": "next", "payload": cast(Any, payload)})
+
+    async def _send_failure(self, operation: Operation[object, None], error: Exception) -> None:
+        payload = [self._transport.presenter.present_exception(error)]
+        try:
+            await operation.send_operation_message({"id": operation.id, "type": "error", "payload": cast(Any, payload)})
+        except WebSocketDisconnected:
+            return
+
+    async def _send_error(self, operation_id: str, error: FleetbeatError) -> None:
+        payload = [self._transport.presenter.present_exception(error)]
+        await self.send_message({"id": operation_id, "type": "error", "payload": cast(Any, payload)})
+
+    async def cleanup_operation(self, operation_id: str) -> None:
+        operation = self.operations.pop(operation_id, None)
+        if operation is not None:
+            # The id may be used again at once; what the old one still sends must not reach the new one.
+            operation.completed = True
+            assert operation.task is not None
+            operation.task.cancel()
+
+    def forget_id(self, id: str) -> None:  # noqa: A002
+        self.operations.pop(id, None)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
