@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _TETHER = Path(__file__).with_name("tether.py")
+_HOME = Path(__file__).parent.parent
 
 
 class Child:
@@ -39,11 +40,11 @@ class Child:
             self._process.wait(patience)
         except subprocess.TimeoutExpired:
             self.kill()
+            self._process.wait()
 
     def kill(self) -> None:
         if self.exit_code is None:
             self._process.kill()
-        self._process.wait()
 
     def wait(self, seconds: float) -> bool:
         """Whether it ended in time."""
@@ -64,7 +65,10 @@ def spawn(
     environment: Mapping[str, str] | None = None,
     descriptors: Sequence[int] = (),
 ) -> Child:
-    """Starts `command` in a process group of its own, so that a Ctrl-C reaches the parent alone."""
+    """Starts `command` in a session of its own, so that a Ctrl-C reaches the parent alone.
+
+    A module of ours (`-m app.…`) is found from wherever the parent was started.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -74,6 +78,7 @@ def spawn(
             stderr=subprocess.STDOUT,
             env=None if environment is None else dict(environment),
             pass_fds=tuple(descriptors),
+            cwd=_HOME,
             start_new_session=True,
         )
     return Child(name, process, log)

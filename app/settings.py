@@ -128,12 +128,13 @@ class Settings(BaseSettings):
 
 
 def read_settings(environment: Mapping[str, str] | None = None, *, needs_auth: bool = True, **values: Any) -> Settings:
-    """The settings of this process; `values` win over the environment.
+    """The settings of this process; `values` that are not None win over the environment.
 
     Raises SettingsError with every fault. `needs_auth` refuses a start in which nobody could sign in.
     """
     problems: list[str] = []
-    given = {**_from_environment(os.environ if environment is None else environment, problems), **values}
+    given = _from_environment(os.environ if environment is None else environment, problems)
+    given.update({name: value for name, value in values.items() if value is not None})
     try:
         settings = Settings(**given)
     except ValidationError as error:

@@ -1,0 +1,45 @@
+"""`fleetbeat api`: one process that serves GraphQL over HTTP and WebSocket."""
+
+import socket
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from app.logging import configure_logging
+from app.main import create_app
+from app.settings import read_settings
+
+# Longer than any single answer, shorter than what supervisors wait before they kill.
+_DRAIN_SEC = 10
+
+
+def command(
+    host: Annotated[str | None, typer.Option(help="Address to listen on. Default: HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on. Default: PORT.")] = None,
+    fd: Annotated[int | None, typer.Option(help="Take over this listening socket instead.")] = None,
+) -> None:
+    """Serve the API."""
+    settings = read_settings(host=host, port=port)
+    configure_logging(settings.log_level, settings.log_format)
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        # Frames are small and many; compressing each costs more than it saves.
+        ws_per_message_deflate=False,
+        ws_max_size=settings.max_body_bytes,
+        timeout_graceful_shutdown=_DRAIN_SEC,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=2048,
+    )
+    server = uvicorn.Server(config)
+    server.run(sockets=None if fd is None else [socket.socket(fileno=fd)])
+    if not server.started:
+        raise typer.Exit(3)
