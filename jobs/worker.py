@@ -5,7 +5,8 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from app.realtime.bus import FAST_QUEUE
 from app.settings import Settings
 from app.store.indexes import ensure_collections
 from app.store.workers import WorkerRecord
+from app.supervision import running
 from jobs.evaluate import judge, sweep
 from jobs.queue import AWAY, Queue, decode, encode, queue_settings
 from jobs.ticks import keep_ticking, run_tick, ticks_of
@@ -71,11 +73,11 @@ async def work_until(context: Context, stopping: asyncio.Event) -> None:
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(queue.close)
         stack.push_async_callback(context.store.workers.leave, worker_id)
-        await stack.enter_async_context(_running(life.serve_queue))
+        await stack.enter_async_context(running("queue", life.serve_queue))
         for tick in ticks_of(context.settings):
-            await stack.enter_async_context(_running(lambda tick=tick: keep_ticking(context, tick, queue)))  # type: ignore[misc]
-        await stack.enter_async_context(_running(life.report))
-        await stack.enter_async_context(_running(lambda: _keep_time(context)))
+            await stack.enter_async_context(running(tick.name, partial(keep_ticking, context, tick, queue)))
+        await stack.enter_async_context(running("report", life.report))
+        await stack.enter_async_context(running("time", partial(_keep_time, context)))
         _log.info("worker.started", worker=worker_id)
         await stopping.wait()
         _log.info("worker.stopping", worker=worker_id)
@@ -166,23 +168,3 @@ async def _keep_time(context: Context) -> None:
     while True:
         await context.correct_clock()
         await asyncio.sleep(CORRECT_EVERY_SEC)
-
-
-@contextlib.asynccontextmanager
-async def _running(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    task = asyncio.create_task(_supervised(work))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-async def _supervised(work: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        try:
-            await work()
-        except Exception:
-            _log.exception("worker.loop_failed")
-        await asyncio.sleep(1)

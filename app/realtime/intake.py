@@ -5,13 +5,14 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 import structlog
 
+from app import telemetry
 from app.clock import Clock
 from app.domain.beat import Beat, worst_service
 from app.domain.device import DeviceStatus
@@ -49,14 +50,12 @@ class ArrivedBeat(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class IntakeFigures:
-    """What telemetry reads."""
+    """What was taken since the start."""
 
     beats: int = 0
     batches: int = 0
     refused: int = 0
     failed: int = 0
-    batch_sizes: deque[int] = field(default_factory=lambda: deque(maxlen=512))
-    write_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=512))
 
 
 @dataclass(slots=True)
@@ -88,6 +87,7 @@ class Intake:
         """
         if self._queued + len(arrived) > CAPACITY:
             self.figures.refused += len(arrived)
+            telemetry.BEATS_REFUSED.inc(len(arrived))
             raise UnavailableError("more heartbeats are waiting than can be taken", retry_after_sec=1)
         waiting = _Waiting(arrived, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
@@ -141,8 +141,9 @@ class Intake:
         seen = await self._store.connectivity.read_back(keys)
         self.figures.beats += len(arrived)
         self.figures.batches += 1
-        self.figures.batch_sizes.append(len(arrived))
-        self.figures.write_seconds.append(time.perf_counter() - started)
+        telemetry.BEATS.inc(len(arrived))
+        telemetry.BATCH_SIZE.observe(len(arrived))
+        telemetry.BATCH_SECONDS.observe(time.perf_counter() - started)
         await self._follow_up(newest, seen, now)
         return seen
 

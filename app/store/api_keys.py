@@ -34,5 +34,5 @@ class ApiKeyStore:
 
     async def list(self, scope: Scope) -> list[ApiKey]:
         """Those that were not revoked, newest first."""
-        found = await self._keys.find(scope, {"revoked_at": None}, sort=[("_id", -1)])
+        found = await self._keys.find(scope, {"revoked_at": None}, sort=[("created_at", -1), ("_id", 1)])
         return [from_document(document, ApiKey) for document in found]

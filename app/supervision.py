@@ -1,0 +1,31 @@
+"""Loops that must not end: what goes wrong in them is said, and they are started again."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import structlog
+
+AGAIN_AFTER_SEC = 1.0
+_log = structlog.get_logger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def running(name: str, work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Runs `work` beside the body of the `async with`, again whenever it ends, and ends it with the body."""
+    task = asyncio.create_task(_again_and_again(name, work), name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _again_and_again(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await work()
+        except Exception as error:
+            _log.exception("loop.failed", loop=name, error=type(error).__name__)
+        await asyncio.sleep(AGAIN_AFTER_SEC)

@@ -1,0 +1,104 @@
+"""Making tenants and changing their settings."""
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from app.audit import write_audit
+from app.context import Context
+from app.domain.faults import WEEK, Faults
+from app.domain.ids import is_tenant_id
+from app.domain.tenant import Role, Tenant, only
+from app.errors import ConflictError, NotFoundError
+from app.evaluation import refresh_wake_ups
+from app.principal import Principal, require_super_admin, write_tenant
+from app.tenants import known_tenant
+
+MOST_DEVICES = 1_000_000
+
+
+class TenantPatch(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left out stays as it is; None returns to the platform's setting where there is one."""
+
+    name: str | None | UnsetType = UNSET
+    timezone: str | None | UnsetType = UNSET
+    offline_after_sec: int | None | UnsetType = UNSET
+    sync_lag_warn_sec: int | None | UnsetType = UNSET
+    heartbeat_retention_days: int | None | UnsetType = UNSET
+    device_auth: bool | None | UnsetType = UNSET
+    max_devices: int | None | UnsetType = UNSET
+    cooldown_sec: int | None | UnsetType = UNSET
+
+
+_FOLLOWS = ("offline_after_sec", "sync_lag_warn_sec")
+_WIRE_NAMES = {
+    "offline_after_sec": "offlineAfterSec",
+    "sync_lag_warn_sec": "syncLagWarnSec",
+    "heartbeat_retention_days": "heartbeatRetentionDays",
+    "device_auth": "deviceAuth",
+    "max_devices": "maxDevices",
+    "cooldown_sec": "cooldownSec",
+}
+_BOUNDS = {
+    "offline_after_sec": (1, WEEK),
+    "sync_lag_warn_sec": (1, WEEK),
+    "heartbeat_retention_days": (1, 365),
+    "max_devices": (1, MOST_DEVICES),
+    "cooldown_sec": (0, WEEK),
+}
+
+
+async def create_tenant(context: Context, principal: Principal, tenant_id: str, patch: TenantPatch) -> Tenant:
+    """Makes a tenant; what the patch leaves out, or has as None, is as for everybody."""
+    require_super_admin(principal)
+    faults = Faults()
+    hint = "should be a slug: 1 to 63 lower-case letters, digits, - and _, beginning with a letter or a digit"
+    faults.require(is_tenant_id(tenant_id), "id", hint)
+    given = {name: value for name, value in _given(patch).items() if value is not None}
+    _check(given, faults)
+    faults.refuse()
+    tenant = Tenant(**{"name": tenant_id, **given, "id": tenant_id, "created_at": context.clock.now()})
+    if not await context.store.tenants.insert(tenant):
+        raise ConflictError(f"tenant {tenant_id!r} is there already", {"tenantId": tenant_id})
+    await write_audit(context, principal, tenant_id, "tenant.create", f"tenant:{tenant_id}", None, tenant)
+    return tenant
+
+
+async def update_tenant_config(context: Context, principal: Principal, tenant_id: str | None, patch: TenantPatch) -> Tenant:
+    """Changes what the patch names. Devices without an offline time of their own follow a new one at once."""
+    tenant_id = write_tenant(principal, tenant_id, Role.ADMIN)
+    faults, given = Faults(), _given(patch)
+    for name, value in given.items():
+        faults.require(value is not None or name in _FOLLOWS, _path(name), "must have a value")
+    _check({name: value for name, value in given.items() if value is not None}, faults)
+    faults.refuse()
+    before = await known_tenant(context, tenant_id)
+    if not given:
+        return before
+    after = await context.store.tenants.change(tenant_id, given)
+    if after is None:
+        raise NotFoundError(f"tenant {tenant_id!r} is gone")
+    # Asked of the patch and not of the values: a refresh that a crash had swallowed is mended by saying it again.
+    if "offline_after_sec" in given:
+        await refresh_wake_ups(context, only(tenant_id))
+    await write_audit(context, principal, tenant_id, "tenant.update", f"tenant:{tenant_id}", before, after)
+    return after
+
+
+def _given(patch: TenantPatch) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
+
+
+def _check(given: dict[str, Any], faults: Faults) -> None:
+    for name, (low, high) in _BOUNDS.items():
+        if name in given:
+            faults.between(_path(name), given[name], low, high)
+    if "name" in given:
+        faults.title(_path("name"), given["name"], 200)
+    if "timezone" in given:
+        faults.zone(_path("timezone"), given["timezone"])
+
+
+def _path(name: str) -> str:
+    return f"input.{_WIRE_NAMES.get(name, name)}"
