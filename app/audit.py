@@ -21,7 +21,7 @@ Snapshot = msgspec.Struct | Mapping[str, Any] | None
 _SECRETS = frozenset(("token", "tokens", "token_hash", "tokenHash", "secret", "secrets"))
 
 
-async def write_audit(  # noqa: PLR0913 - who, where, what, on what, from what, to what: each call says all of it
+async def write_audit(  # noqa: PLR0913, PLR0917 - who, where, what, on what, from what, to what: each call says all of it
     context: Context,
     principal: Principal,
     tenant_id: str | None,

@@ -44,17 +44,17 @@ class RuleInput(msgspec.Struct, frozen=True, kw_only=True):
 class RulePatch(msgspec.Struct, frozen=True, kw_only=True):
     """What is left out stays as it is; None clears, where a rule can be without."""
 
-    name: str | None | UnsetType = UNSET
-    description: str | None | UnsetType = UNSET
-    severity: Severity | None | UnsetType = UNSET
-    condition: Condition | None | UnsetType = UNSET
-    scope: RuleScope | None | UnsetType = UNSET
-    enabled: bool | None | UnsetType = UNSET
-    for_sec: int | None | UnsetType = UNSET
-    keep_firing_sec: int | None | UnsetType = UNSET
-    cooldown_sec: int | None | UnsetType = UNSET
-    auto_resolve: bool | None | UnsetType = UNSET
-    runbook_url: str | None | UnsetType = UNSET
+    name: str | UnsetType | None = UNSET
+    description: str | UnsetType | None = UNSET
+    severity: Severity | UnsetType | None = UNSET
+    condition: Condition | UnsetType | None = UNSET
+    scope: RuleScope | UnsetType | None = UNSET
+    enabled: bool | UnsetType | None = UNSET
+    for_sec: int | UnsetType | None = UNSET
+    keep_firing_sec: int | UnsetType | None = UNSET
+    cooldown_sec: int | UnsetType | None = UNSET
+    auto_resolve: bool | UnsetType | None = UNSET
+    runbook_url: str | UnsetType | None = UNSET
 
 
 _MAY_BE_NONE = ("description", "runbook_url")
@@ -76,11 +76,9 @@ async def create_rule(context: Context, principal: Principal, tenant_id: str | N
         raise ConflictError(f"the tenant has {MOST_RULES} rules, which is as many as it may have")
     if not await context.store.rules.insert(rule):
         raise ConflictError(f"tenant {tenant_id!r} has a rule {rule.key!r} already", {"key": rule.key})
-    replaced = next((other for other in kept if other.tenant_id is None and other.key == rule.key), None)
-    if replaced is not None:
-        await _follow(context, replaced, rule, only(tenant_id))
-    await refresh_wake_ups(context, only(tenant_id))
     await write_audit(context, principal, tenant_id, "rule.create", f"rule:{rule.key}", None, rule)
+    replaced = next((other for other in kept if other.tenant_id is None and other.key == rule.key), None)
+    await _follow(context, replaced or rule, rule, only(tenant_id))
     return rule
 
 
@@ -107,9 +105,9 @@ async def delete_rule(context: Context, principal: Principal, rule_id: str) -> b
         raise ForbiddenError("a rule of the platform stays: switch it off instead")
     if not await context.store.rules.delete(rule):
         raise NotFoundError(f"there is no rule {rule_id!r}")
+    await write_audit(context, principal, rule.tenant_id, "rule.delete", f"rule:{rule.key}", rule, None)
     await withdraw_rule(context, only(rule.tenant_id), rule.key, "the rule was deleted")
     await refresh_wake_ups(context, only(rule.tenant_id))
-    await write_audit(context, principal, rule.tenant_id, "rule.delete", f"rule:{rule.key}", rule, None)
     return True
 
 
@@ -119,6 +117,8 @@ async def _change(context: Context, principal: Principal, rule_id: str, action: 
         before = await _own_to_change(context, principal, rule_id)
         wanted = change(before)
         if wanted == before:
+            # What a crash left undone after the change itself is done by saying it again.
+            await _follow(context, before, before, await _inheriting(context, before))
             return before
         moved = msgspec.structs.replace(
             wanted,
@@ -130,10 +130,8 @@ async def _change(context: Context, principal: Principal, rule_id: str, action: 
         )
         after = await context.store.rules.replace(moved, before.version)
         if after is not None:
-            scope = await _inheriting(context, after)
-            await _follow(context, before, after, scope)
-            await refresh_wake_ups(context, scope)
             await write_audit(context, principal, after.tenant_id, action, f"rule:{after.key}", before, after)
+            await _follow(context, before, after, await _inheriting(context, after))
             return after
     raise _moved_on(await _own_to_change(context, principal, rule_id))
 
@@ -159,15 +157,14 @@ async def _inheriting(context: Context, rule: Rule) -> Scope:
 
 
 async def _follow(context: Context, before: Rule, after: Rule, scope: Scope) -> None:
-    """Ends what is live where the rule that opened it would not do so any more."""
-    if not before.enabled:
-        return
+    """Ends what is live where the rule that opened it would not do so any more, and wakes the devices by the new one."""
     if not after.enabled:
         await withdraw_rule(context, scope, after.key, "the rule was switched off")
     elif before.scope != after.scope:
         await withdraw_rule(context, scope, after.key, "the rule is for other devices now")
     elif type(before.condition) is not type(after.condition):
         await withdraw_rule(context, scope, after.key, "the rule looks at something else now")
+    await refresh_wake_ups(context, scope)
 
 
 def _new_rule(context: Context, principal: Principal, tenant_id: str, wanted: RuleInput) -> Rule:

@@ -16,8 +16,8 @@ class SiteInput(msgspec.Struct, frozen=True, kw_only=True):
 
     store_id: str
     tenant_id: str | None = None
-    name: str | None | UnsetType = UNSET
-    timezone: str | None | UnsetType = UNSET
+    name: str | UnsetType | None = UNSET
+    timezone: str | UnsetType | None = UNSET
 
 
 async def list_sites(context: Context, principal: Principal, tenant_id: str | None) -> list[Site]:

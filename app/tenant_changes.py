@@ -21,14 +21,14 @@ MOST_DEVICES = 1_000_000
 class TenantPatch(msgspec.Struct, frozen=True, kw_only=True):
     """What is left out stays as it is; None returns to the platform's setting where there is one."""
 
-    name: str | None | UnsetType = UNSET
-    timezone: str | None | UnsetType = UNSET
-    offline_after_sec: int | None | UnsetType = UNSET
-    sync_lag_warn_sec: int | None | UnsetType = UNSET
-    heartbeat_retention_days: int | None | UnsetType = UNSET
-    device_auth: bool | None | UnsetType = UNSET
-    max_devices: int | None | UnsetType = UNSET
-    cooldown_sec: int | None | UnsetType = UNSET
+    name: str | UnsetType | None = UNSET
+    timezone: str | UnsetType | None = UNSET
+    offline_after_sec: int | UnsetType | None = UNSET
+    sync_lag_warn_sec: int | UnsetType | None = UNSET
+    heartbeat_retention_days: int | UnsetType | None = UNSET
+    device_auth: bool | UnsetType | None = UNSET
+    max_devices: int | UnsetType | None = UNSET
+    cooldown_sec: int | UnsetType | None = UNSET
 
 
 _FOLLOWS = ("offline_after_sec", "sync_lag_warn_sec")
@@ -79,10 +79,10 @@ async def update_tenant_config(context: Context, principal: Principal, tenant_id
     after = await context.store.tenants.change(tenant_id, given)
     if after is None:
         raise NotFoundError(f"tenant {tenant_id!r} is gone")
+    await write_audit(context, principal, tenant_id, "tenant.update", f"tenant:{tenant_id}", before, after)
     # Asked of the patch and not of the values: a refresh that a crash had swallowed is mended by saying it again.
     if "offline_after_sec" in given:
         await refresh_wake_ups(context, only(tenant_id))
-    await write_audit(context, principal, tenant_id, "tenant.update", f"tenant:{tenant_id}", before, after)
     return after
 
 
