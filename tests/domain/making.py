@@ -1,0 +1,65 @@
+"""Devices, rules and beats for tests of the pure domain."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from app.domain.alert import Severity
+from app.domain.beat import Beat
+from app.domain.device import Device, DeviceStatus
+from app.domain.ids import device_key, lane_of
+from app.domain.rule import AbsenceCondition, Comparison, Condition, MetricCondition, Rule
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    """So many seconds after noon."""
+    return NOON + timedelta(seconds=seconds)
+
+
+def a_device(**fields: Any) -> Device:
+    given = {
+        "tenant_id": "acme",
+        "device_id": "till-1",
+        "status": DeviceStatus.ONLINE,
+        "since": NOON,
+        "created_at": NOON,
+        "offline_after": 120,
+        "wake_after": 120,
+        "last_seen": NOON,
+        **fields,
+    }
+    return Device(id=device_key(given["tenant_id"], given["device_id"]), lane=lane_of(given["tenant_id"]), **given)
+
+
+def a_rule(condition: Condition | None = None, **fields: Any) -> Rule:
+    given = {
+        "id": "rule-1",
+        "tenant_id": "acme",
+        "key": "quiet",
+        "name": "Quiet",
+        "severity": Severity.HIGH,
+        "condition": condition or AbsenceCondition(),
+        "created_at": NOON,
+        "updated_at": NOON,
+        "cooldown_sec": 0,
+        **fields,
+    }
+    return Rule(**given)
+
+
+def cpu_over(threshold: float, **fields: Any) -> MetricCondition:
+    return MetricCondition(metric="cpuUsage", comparison=Comparison.GT, threshold=threshold, **fields)
+
+
+def a_beat(seconds: float, **fields: Any) -> Beat:
+    return Beat(
+        id=f"beat-{seconds}",
+        tenant_id="acme",
+        device_id="till-1",
+        lane=lane_of("acme"),
+        timestamp=at(seconds),
+        received_at=at(seconds),
+        expire_at=at(seconds) + timedelta(days=7),
+        **fields,
+    )
