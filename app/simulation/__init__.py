@@ -1,0 +1,1 @@
+"""A fleet that does not exist, beating through the public API."""
