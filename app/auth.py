@@ -1,5 +1,6 @@
 """From a token to a principal: people by JWT, devices by their token, programs by their key."""
 
+import asyncio
 import hmac
 from dataclasses import replace
 from datetime import datetime
@@ -17,6 +18,9 @@ from app.tokens import API_KEY, DEVICE, hash_token, token_id
 
 LONGEST = 16_384
 """Most characters that a token may have."""
+
+NOTE_WITHIN_SEC = 1.0
+"""How long a call waits at most for the note that somebody was here."""
 
 _SCHEMES = "`Bearer <token>` for people and keys, `Device <token>` for devices"
 _log = structlog.get_logger(__name__)
@@ -40,16 +44,20 @@ def _read(authorization: str | None, api_key: str | None) -> tuple[str, str | No
     """The scheme and the token; `Authorization` wins over `X-API-Key`."""
     if authorization is None:
         token = None if api_key is None else api_key.strip()
-        if token is not None and (len(token) > LONGEST or not token.startswith(f"{API_KEY}_")):
+        if token is not None and not (_is_sane(token) and token.startswith(f"{API_KEY}_")):
             raise UnauthenticatedError("X-API-Key does not hold a key of Fleetbeat")
         return "bearer", token
     scheme, _, token = authorization.strip().partition(" ")
     scheme, token = scheme.lower(), token.strip()
-    if scheme not in ("bearer", "device") or not token or len(token) > LONGEST:
+    if scheme not in ("bearer", "device") or not _is_sane(token):
         raise UnauthenticatedError(f"Authorization should be {_SCHEMES}")
     if scheme == "bearer" and token.startswith(f"{DEVICE}_"):
         raise UnauthenticatedError("this is a device's token: send it as `Device <token>`")
     return scheme, token
+
+
+def _is_sane(token: str) -> bool:
+    return 0 < len(token) <= LONGEST and token.isascii()
 
 
 async def _person(context: Context, token: str) -> Principal:
@@ -68,7 +76,8 @@ async def _note_person(context: Context, person: Principal, now: datetime) -> No
         return
     member = Member(id=person.id, email=person.email, role=person.role, tenant_ids=sorted(person.tenant_ids or ()), last_seen=now)
     try:
-        await context.store.members.note(member)
+        async with asyncio.timeout(NOTE_WITHIN_SEC):
+            await context.store.members.note(member)
     except Exception as error:  # noqa: BLE001 - who was here is worth knowing, and never worth a failed call
         _log.warning("member.not_noted", error=type(error).__name__)
 
@@ -128,7 +137,8 @@ def _of_key(key: ApiKey, now: datetime) -> Principal:
 
 async def _note_key(context: Context, principal: Principal, key_id: str, now: datetime) -> None:
     try:
-        await context.store.api_keys.note_used(principal.scope, key_id, now)
+        async with asyncio.timeout(NOTE_WITHIN_SEC):
+            await context.store.api_keys.note_used(principal.scope, key_id, now)
     except Exception as error:  # noqa: BLE001 - as for people
         _log.warning("key.not_noted", error=type(error).__name__)
 

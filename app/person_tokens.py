@@ -20,7 +20,7 @@ from app.settings import Settings
 LEEWAY = timedelta(seconds=5)
 """How far ahead an issuer's clock may be. An expiry has none: sockets are closed on the very second."""
 
-_KEYS_LAST = 600
+_KEYS_LAST = timedelta(minutes=5)
 _TRY_AGAIN = timedelta(seconds=5)
 _Key = str | jwt.PyJWK
 _log = structlog.get_logger(__name__)
@@ -46,29 +46,40 @@ class _Way:
 
 
 class KeySet:
-    """The public keys of an identity provider, read when they are needed and kept for a while."""
+    """The public keys of an identity provider: read when they are needed, kept for a while, and for longer while it is away."""
 
     def __init__(self, url: str) -> None:
-        self._client = jwt.PyJWKClient(url, lifespan=_KEYS_LAST, timeout=5)
+        self._client = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=5)
         self._lock = asyncio.Lock()
-        self._down_until: datetime | None = None
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._read_at: datetime | None = None
+        self._asked_at: datetime | None = None
 
     async def key_of(self, token: str, now: datetime) -> jwt.PyJWK:
-        """Raises UnauthenticatedError for a key that the provider does not know, UnavailableError where it does not answer."""
+        """Raises UnauthenticatedError for a key that the provider does not list, UnavailableError where it does not answer."""
         kid = jwt.get_unverified_header(token).get("kid")
         if not isinstance(kid, str):
             raise UnauthenticatedError("the token does not name the key that signed it (kid)")
-        async with self._lock:
-            if self._down_until is not None and now < self._down_until:
-                raise _provider_away()
-            try:
-                return await asyncio.to_thread(self._client.get_signing_key, kid)
-            except (jwt.PyJWKClientConnectionError, jwt.PyJWKSetError, ValueError, OSError) as error:
-                self._down_until = now + _TRY_AGAIN
-                _log.warning("jwks.away", error=type(error).__name__)
-                raise _provider_away() from error
-            except jwt.PyJWKClientError as error:
-                raise UnauthenticatedError("the token is signed with a key that the identity provider does not list") from error
+        if kid not in self._keys or not _within(self._read_at, now, _KEYS_LAST):
+            async with self._lock:
+                # Unknown keys are easily made up: they do not make us ask again and again.
+                if not _within(self._asked_at, now, _TRY_AGAIN):
+                    await self._read(now)
+        if kid in self._keys:
+            return self._keys[kid]
+        if self._read_at != self._asked_at:
+            raise UnavailableError("the keys of the identity provider cannot be read", _TRY_AGAIN.total_seconds())
+        raise UnauthenticatedError("the token is signed with a key that the identity provider does not list")
+
+    async def _read(self, now: datetime) -> None:
+        self._asked_at = now
+        try:
+            keys = await asyncio.to_thread(self._client.get_signing_keys)
+        except (jwt.PyJWTError, ValueError, OSError) as error:
+            _log.warning("jwks.away", error=type(error).__name__)
+            return
+        self._keys = {key.key_id: key for key in keys if key.key_id is not None}
+        self._read_at = now
 
 
 class PersonTokens:
@@ -151,5 +162,5 @@ def _complaint(error: Exception) -> str:
     return str(error) if isinstance(error, msgspec.ValidationError) else "`exp` is not a time of the calendar"
 
 
-def _provider_away() -> UnavailableError:
-    return UnavailableError("the keys of the identity provider cannot be read", retry_after_sec=_TRY_AGAIN.total_seconds())
+def _within(since: datetime | None, now: datetime, span: timedelta) -> bool:
+    return since is not None and now - since < span

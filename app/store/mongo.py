@@ -205,6 +205,11 @@ def classify(error: BaseException) -> FleetbeatError | None:
 
 
 def is_duplicate(error: BaseException) -> bool:
+    """Whether a write met a unique key that is taken, and nothing else went wrong."""
+    if isinstance(error, BulkWriteError):
+        details: Mapping[str, Any] = error.details or {}
+        faults = details.get("writeErrors", [])
+        return bool(faults) and not details.get("writeConcernErrors") and all(one.get("code") == _DUPLICATE_KEY for one in faults)
     return isinstance(error, DuplicateKeyError)
 
 
