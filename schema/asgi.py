@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 import strawberry
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -95,6 +95,8 @@ class FleetbeatGraphQL(GraphQL[object, None]):
             return await self._execute(request, media_type)
         except HttpRefusalError as refusal:
             return self._refuse(refusal, media_type)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
         except Exception as error:  # noqa: BLE001
             presenter = self.transport.presenter
             return self._refuse(_refusal_of(presenter.known(error) or presenter.masked(error)), media_type)

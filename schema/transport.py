@@ -1,5 +1,6 @@
 """What the transport is given from outside, and how wide its limits are."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,6 +52,14 @@ class Transport:
     seams: Seams
     options: TransportOptions
     presenter: ErrorPresenter
+
+
+class Served(Protocol):
+    """What a socket needs of the application that it belongs to."""
+
+    transport: Transport
+    sockets: dict[asyncio.Task[Any], Any]
+    draining: bool
 
 
 def address_of(connection: HTTPConnection) -> str | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import structlog
 from graphql import GraphQLError
@@ -14,12 +14,9 @@ from strawberry.utils.aio import aclosing
 
 from app.errors import BadInputError, FieldError, FleetbeatError, RateLimitedError, RetryLaterError, UnauthenticatedError
 from schema.json_body import UnsafeJsonError, decode
-from schema.transport import Expiring, Transport, address_of, authorization_of
+from schema.transport import Expiring, Served, Transport, address_of, authorization_of
 from schema.websocket import StrictWebSocket
 from schema.ws_messages import BadMessageError, check
-
-if TYPE_CHECKING:
-    from schema.asgi import FleetbeatGraphQL
 
 _DAY_SEC = 86_400.0
 _CLEAN_UP_SEC = 10.0
@@ -30,8 +27,8 @@ log = structlog.get_logger(__name__)
 class TransportWSHandler(BaseGraphQLTransportWSHandler[object, None]):
     """One connection: who it is, what it runs, and the end of all that with it."""
 
-    def __init__(self, view: "FleetbeatGraphQL", websocket: StrictWebSocket, context: WebSocket, **strawberry: Any) -> None:
-        super().__init__(view=view, websocket=websocket, context=context, **strawberry)
+    def __init__(self, view: Served, websocket: StrictWebSocket, context: WebSocket, **strawberry: Any) -> None:
+        super().__init__(view=cast(Any, view), websocket=websocket, context=context, **strawberry)
         self._view = view
         self._transport: Transport = view.transport
         self._socket = websocket

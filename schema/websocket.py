@@ -3,17 +3,16 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from strawberry.http.async_base_view import AsyncWebSocketAdapter
-from strawberry.http.exceptions import NonTextMessageReceived, WebSocketDisconnected
+from strawberry.http.exceptions import NonJsonMessageReceived, NonTextMessageReceived, WebSocketDisconnected
 
-from schema.json_body import encode_text
+from app.errors import BadInputError
+from schema.json_body import decode, encode_text
+from schema.transport import Served
 from schema.websocket_protocol import EXTENSION, AbortingWebSocketProtocol
-
-if TYPE_CHECKING:
-    from schema.asgi import FleetbeatGraphQL
 
 SLOW = (1013, "The client does not read")
 _LONGEST_REASON = 120
@@ -22,7 +21,7 @@ _LONGEST_REASON = 120
 class StrictWebSocket(AsyncWebSocketAdapter):
     """What the handler speaks through."""
 
-    def __init__(self, view: "FleetbeatGraphQL", request: WebSocket, _response: WebSocket) -> None:
+    def __init__(self, view: Served, request: WebSocket, _response: WebSocket) -> None:
         super().__init__(cast(Any, view))
         self.socket = request
         self._timeout_sec = view.transport.options.send_timeout_sec
@@ -39,8 +38,16 @@ class StrictWebSocket(AsyncWebSocketAdapter):
                 raise NonTextMessageReceived
             yield text
 
-    def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
-        raise NotImplementedError("the handler decodes for itself")
+    async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
+        """Strawberry's way in; our handler decodes for itself, to tell one bad operation from a broken client."""
+        async for text in self.iter_text():
+            try:
+                message = decode(text)
+            except BadInputError as error:
+                if not ignore_parsing_errors:
+                    raise NonJsonMessageReceived from error
+            else:
+                yield message
 
     @property
     def is_open(self) -> bool:

@@ -3,6 +3,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from structlog.testing import capture_logs
 
 from schema.transport import TransportOptions
 from tests.api.transport.conftest import asking
@@ -190,3 +191,22 @@ async def test_a_key_given_twice_is_refused(http: httpx2.AsyncClient) -> None:
     body = json.dumps({"query": "{ echo }"})[:-1] + ', "query": "{ caller }"}'
     response = await http.post("/", content=body, headers={"content-type": "application/json"})
     assert response.json()["errors"][0]["extensions"]["fields"] == [{"path": "query", "message": "the key stands more than once"}]
+
+
+async def test_a_client_that_goes_while_it_sends_is_no_error_of_ours(world: World) -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(_message: Any) -> None:
+        """Nobody listens."""
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+    }
+    with capture_logs() as logs:
+        await toy_app(world)(scope, receive, send)
+    assert logs == []
