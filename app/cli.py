@@ -45,7 +45,7 @@ def application(wanted: str | None) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
     )
-    app.callback()(_every_command)
+    app.callback(invoke_without_command=True)(_every_command)
     for name in [wanted] if wanted in COMMANDS else COMMANDS:
         app.command(name)(importlib.import_module(COMMANDS[str(name)]).command)
     return app

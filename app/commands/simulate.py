@@ -80,13 +80,13 @@ async def _simulate(console: Console, url: str, admin: str, plan: FleetPlan, cou
         fleet = await enrol(wire, admin, plan)
         simulation = Simulation(wire, admin, fleet, course)
         title = f"{course.scenario.value} · {plan.devices:,} devices · a beat every {course.every_sec:g} s"
-        with Live(console=console, auto_refresh=False) as live:
+        try:
+            with Live(console=console, auto_refresh=False) as live:
 
-            def show() -> None:
-                live.update(progress_table(simulation.tally, title, simulation.elapsed), refresh=console.is_terminal)
+                def show() -> None:
+                    live.update(progress_table(simulation.tally, title, simulation.elapsed), refresh=console.is_terminal)
 
-            try:
                 await simulation.run(show)
-            finally:
-                show()
-        console.print(summary(simulation.tally))
+        finally:
+            # Away from a terminal the table ends without a line break.
+            console.print("" if console.is_terminal else "\n", summary(simulation.tally), sep="", markup=False)

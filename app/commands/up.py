@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +16,11 @@ from app.embedded import ServerFailedError
 from app.settings import read_settings
 from app.up import StartFailedError, Supervisor, Wishes
 
+_DATA = Path(".fleetbeat")
+
 
 def command(
-    data: Annotated[Path, typer.Option(help="Folder of the databases, logs and run.json.")] = Path(".fleetbeat"),
+    data: Annotated[Path, typer.Option(help="Folder of the databases, logs and run.json.")] = _DATA,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of the API; another one where it is taken.")] = None,
     host: Annotated[str | None, typer.Option(help="Address of the API.")] = None,
     api: Annotated[int, typer.Option(min=1, max=64, help="How many API processes.")] = 1,
@@ -30,7 +33,9 @@ def command(
     wishes = Wishes(data, api, workers, demo, uses_mongo=_is_set("MONGO_URI"), uses_redis=_is_set("REDIS_URL"))
 
     def say(line: str) -> None:
-        console.print(f"[dim]·[/dim] {Text(line).markup}")
+        # The terminal may have gone away; what is said to nobody must not keep the parts from being stopped.
+        with suppress(OSError):
+            console.print(f"[dim]·[/dim] {Text(line).markup}")
 
     def show_ready(run: Mapping[str, object]) -> None:
         console.print(_panel(run, wishes))
@@ -50,29 +55,31 @@ def _is_set(name: str) -> bool:
 
 def _panel(run: Mapping[str, object], wishes: Wishes) -> Group:
     data = wishes.data
-    tail = f" --data {data}" if data != Path(".fleetbeat") else ""
-    lines = Text()
-    for label, value in (
-        ("GraphQL", run["http"]),
-        ("WebSocket", run["ws"]),
-        ("Logs", data / "log"),
-        ("Details", data / "run.json"),
-    ):
-        lines.append(f"{label:<11}", style="bold")
-        lines.append(f"{value}\n")
-    fleet = "a demo fleet of 24 devices beats in the tenant `demo`" if wishes.demo else "no demo fleet"
-    lines.append(f"{'Fleet':<11}", style="bold")
-    lines.append(fleet)
+    fleet = "24 simulated devices beat in the tenant `demo`" if wishes.demo else "no simulated devices (--no-demo)"
+    facts = {"GraphQL": run["http"], "WebSocket": run["ws"], "Logs": data / "log", "Details": data / "run.json", "Fleet": fleet}
+    lines = Text("\n").join(Text.assemble((f"{label:<11}", "bold"), str(value)) for label, value in facts.items())
     return Group(
         Panel(lines, title="Fleetbeat is running", title_align="left", border_style="green", padding=(1, 2)),
         Text("Your sign-in token (super admin, 30 days):", style="bold"),
         Text(f"{run['token']}\n"),
-        Text("Try next:", style="bold"),
-        Text(f'  TOKEN=$(python3 -c \'import json; print(json.load(open("{data / "run.json"}"))["token"])\')'),
-        Text(f"  curl -s {run['http']} -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\"),
-        Text(
-            '       -d \'{"query": "{ overview { devicesOnline devicesOffline activeAlerts } alerts(first: 5) { nodes { title severity } } }"}\''
-        ),
-        Text(f"  fleetbeat simulate --devices 200 --scenario store-outage{tail}"),
-        Text("Ctrl-C stops everything.\n", style="dim"),
+        Text("Try next, in another terminal:", style="bold"),
+        *(Text(f"  {line}") for line in _next_steps(str(run["http"]), wishes)),
+        Text("\nCtrl-C stops everything.", style="dim"),
     )
+
+
+def _next_steps(http: str, wishes: Wishes) -> list[str]:
+    program = sys.argv[0] if Path(sys.argv[0]).name == "fleetbeat" else "fleetbeat"
+    folder = f" --data {wishes.data}" if wishes.data != _DATA else ""
+    beat = 'mutation { heartbeat(input: {tenantId: \\"demo\\", deviceId: \\"pos-1\\"}) { accepted status nextWithinSec } }'
+    look = "{ overview { devicesOnline devicesOffline activeAlerts } alerts(first: 5) { nodes { title status } } }"
+    return [
+        f"TOKEN=$({program} token --sub me --role super_admin --data {wishes.data})",
+        *([_curl(http, beat)] if wishes.demo else []),
+        _curl(http, look),
+        f"{program} simulate --devices 200 --scenario store-outage{folder}",
+    ]
+
+
+def _curl(http: str, query: str) -> str:
+    return f'curl -s {http} -H "Authorization: Bearer $TOKEN" -H \'Content-Type: application/json\' -d \'{{"query": "{query}"}}\''

@@ -45,7 +45,7 @@ class Up:
 
     def run(self) -> dict[str, Any]:
         """What run.json holds, once it is there."""
-        self.wait_for(lambda: (self.data / "run.json").exists())
+        self.wait_for((self.data / "run.json").exists)
         described: dict[str, Any] = json.loads((self.data / "run.json").read_text())
         return described
 
