@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.child import Child, spawn
-from app.store.replica_set import REPLICA_SET, ensure_primary, name_member
+from app.store.replica_set import REPLICA_SET, NoPrimaryError, ensure_primary, name_member
 
 HOST = "127.0.0.1"
 MONGO_PORT = 27717
@@ -70,6 +70,9 @@ def start_mongod(data: Path, parameters: Mapping[str, str] | None = None, wished
     server = _start("mongod", command, data, _remembered_port(data, "mongod") or wished_port, prepare)
     try:
         ensure_primary(HOST, server.port, _START_SECONDS)
+    except NoPrimaryError as error:
+        server.stop()
+        raise ServerFailedError(f"{error}; the end of {server.child.log}:\n{server.child.last_lines()}") from error
     except BaseException:
         server.stop()
         raise

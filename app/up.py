@@ -156,17 +156,20 @@ class Supervisor:
 
     def _listen(self) -> None:
         wished = self._settings.port
-        self._listener = _bound(self._settings.host, wished)
+        try:
+            self._listener = _bound(self._settings.host, wished)
+        except OSError as error:
+            raise StartFailedError(f"cannot listen on {self._settings.host}: {error.strerror or error}") from error
         port = self._listener.getsockname()[1]
         if wished not in (0, port):
             self._say(f"port {wished} is taken; using {port} instead")
         if "public_url" not in self._settings.model_fields_set:
-            self._change(public_url=f"http://127.0.0.1:{port}")
+            self._change(public_url=f"http://{_reached_at(self._settings.host)}:{port}")
         self._change(port=port)
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _READY_WITHIN_SEC
-        while not _is_ready(self._settings.port, self._wishes.workers):
+        while not _is_ready(_reached_at(self._settings.host), self._settings.port, self._wishes.workers):
             self._obey()
             for keeper in self._keepers:
                 if keeper.child is not None and keeper.child.exit_code is not None:
@@ -229,10 +232,10 @@ class Supervisor:
         return spawn(name, command, self._folder.log(name), environment, descriptors)
 
     def _describe(self, token: str) -> dict[str, object]:
-        port = self._settings.port
+        place = f"{_reached_at(self._settings.host)}:{self._settings.port}"
         return {
-            "http": f"http://127.0.0.1:{port}/graphql",
-            "ws": f"ws://127.0.0.1:{port}/graphql",
+            "http": f"http://{place}/graphql",
+            "ws": f"ws://{place}/graphql",
             "token": token,
             "mongo": self._settings.mongo_uri,
             "redis": self._settings.redis_url,
@@ -267,9 +270,14 @@ def _bound(host: str, wished: int) -> socket.socket:
         return socket.create_server((host, 0), backlog=2048)
 
 
-def _is_ready(port: int, workers: int) -> bool:
+def _reached_at(host: str) -> str:
+    """Where this machine reaches what listens on `host`."""
+    return "127.0.0.1" if host in ("", "0.0.0.0") else host  # noqa: S104 - it is compared, not bound
+
+
+def _is_ready(host: str, port: int, workers: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://{host}:{port}/readyz", timeout=2) as answer:
             body = json.loads(answer.read() or b"{}")
     except (OSError, ValueError, urllib.error.HTTPError):
         return False
