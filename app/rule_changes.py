@@ -169,9 +169,9 @@ async def _follow(context: Context, before: Rule, after: Rule, scope: Scope) -> 
 
 def _new_rule(context: Context, principal: Principal, tenant_id: str, wanted: RuleInput) -> Rule:
     now, faults = context.clock.now(), Faults()
-    key = key_from_name(wanted.name) if wanted.key is None else wanted.key
+    key = key_from_name(wanted.name[:200]) if wanted.key is None else wanted.key
     if wanted.key is None and not key:
-        faults.add("input.key", "cannot be made from the name: give one")
+        faults.require(not wanted.name.strip(), "input.key", "cannot be made from the name: give one")
     else:
         check_key(key, "input", faults)
     rule = Rule(

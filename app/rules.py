@@ -10,6 +10,7 @@ from app.domain.defaults import SYNC_LAG_KEY
 from app.domain.rule import Comparison, MetricCondition, Rule
 from app.domain.tenant import EVERY_TENANT, Scope, Tenant
 from app.principal import Principal, read_scope
+from app.tenants import sync_lag_warn
 
 Asked = tuple[Scope, str | None, str]
 """Whose alerts to count: the tenants that the caller looks at, the tenant of the rule (None: the platform's), its key."""
@@ -20,7 +21,7 @@ async def effective_rules(context: Context, tenants: Sequence[Tenant]) -> dict[s
     if not tenants:
         return {}
     kept = await context.store.rules.applying(tenant.id for tenant in tenants)
-    return {tenant.id: list(_of_tenant(kept, tenant).values()) for tenant in tenants}
+    return {tenant.id: list(_of_tenant(context, kept, tenant).values()) for tenant in tenants}
 
 
 async def rules_of(context: Context, pairs: Sequence[tuple[str, str]]) -> list[Rule | None]:
@@ -32,8 +33,9 @@ async def rules_of(context: Context, pairs: Sequence[tuple[str, str]]) -> list[R
     found: list[Rule | None] = []
     for tenant_id, key in pairs:
         own, default = by_key.get((tenant_id, key)), by_key.get((None, key))
-        inherited = _inherited(default, tenants[tenant_id]) if default is not None and tenant_id in tenants else default
-        found.append(own or inherited)
+        if default is not None and tenant_id in tenants:
+            default = _inherited(context, default, tenants[tenant_id])
+        found.append(own or default)
     return found
 
 
@@ -75,17 +77,20 @@ async def _of_scope(context: Context, scope: Scope) -> Sequence[Rule]:
     return await context.store.rules.list(scope)
 
 
-def _of_tenant(kept: Sequence[Rule], tenant: Tenant) -> dict[str, Rule]:
-    rules = {rule.key: _inherited(rule, tenant) for rule in kept if rule.tenant_id is None}
+def _of_tenant(context: Context, kept: Sequence[Rule], tenant: Tenant) -> dict[str, Rule]:
+    rules = {rule.key: _inherited(context, rule, tenant) for rule in kept if rule.tenant_id is None}
     rules.update({rule.key: rule for rule in kept if rule.tenant_id == tenant.id})
     return dict(sorted(rules.items()))
 
 
-def _inherited(rule: Rule, tenant: Tenant) -> Rule:
-    """A rule of the platform as this tenant has it: its lag threshold is the tenant's, where that has one."""
-    warn = tenant.sync_lag_warn_sec
-    if rule.key != SYNC_LAG_KEY or warn is None or not isinstance(rule.condition, MetricCondition):
+def _inherited(context: Context, rule: Rule, tenant: Tenant) -> Rule:
+    """A rule of the platform as this tenant has it: its lag threshold is the tenant's, else the setting's until a super
+    admin has changed the rule."""
+    if rule.key != SYNC_LAG_KEY or not isinstance(rule.condition, MetricCondition):
         return rule
+    if tenant.sync_lag_warn_sec is None and rule.version > 1:
+        return rule
+    warn = sync_lag_warn(context, tenant)
     condition = msgspec.structs.replace(
         rule.condition, threshold=float(warn), recovery_threshold=_kept_on_its_side(rule.condition, warn)
     )

@@ -13,6 +13,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pydantic import SecretStr
 
 from app.errors import UnauthenticatedError, UnavailableError
 from app.person_tokens import PersonTokens
@@ -160,7 +161,9 @@ async def test_a_provider_that_talks_nonsense_is_a_reason_to_try_later(
 
 async def test_a_secret_and_a_provider_can_stand_side_by_side(provider: Provider) -> None:
     secret = "a secret for the tests, which is long enough"
-    both = PersonTokens(Settings(jwt_secret=secret, jwt_jwks_url=provider.url, jwt_audience="fleetbeat", jwt_issuer=ISSUER))
+    both = PersonTokens(
+        Settings(jwt_secret=SecretStr(secret), jwt_jwks_url=provider.url, jwt_audience="fleetbeat", jwt_issuer=ISSUER)
+    )
     assert (await both.verify(signed(RSA, "RS256", "rsa"), NOW)).id == "ida"
     assert (await both.verify(signed(secret, "HS256", None), NOW)).id == "ida"
     with pytest.raises(UnauthenticatedError):

@@ -111,7 +111,7 @@ async def test_a_token_of_another_secret_is_refused_and_not_repeated_in_the_mess
 
 @pytest.mark.parametrize("algorithm", ["none", "HS512"])
 async def test_the_token_does_not_choose_the_algorithm(context: Context, algorithm: str) -> None:
-    key = None if algorithm == "none" else SECRET * 2
+    key = "" if algorithm == "none" else SECRET * 2
     token = jwt.encode({"sub": "olga", "role": "super_admin", "exp": 4e9}, key, algorithm=algorithm)
     with pytest.raises(UnauthenticatedError, match="algorithm"):
         await sign_in(context, f"Bearer {token}")
@@ -128,9 +128,14 @@ async def test_a_known_token_is_refused_from_its_very_expiry_on(context: Context
 
 
 async def test_audience_and_issuer_are_checked_where_they_are_set(mongo_uri: str, redis_url: str, database: str) -> None:
-    names = {"jwt_audience": "fleetbeat", "jwt_issuer": "https://id.example.com"}
+    names: dict[str, Any] = {"jwt_audience": "fleetbeat", "jwt_issuer": "https://id.example.com"}
+    unfit: list[dict[str, Any]] = [
+        {},
+        {"aud": "other", "iss": names["jwt_issuer"]},
+        {"aud": "fleetbeat", "iss": "https://evil.example.com"},
+    ]
     async with open_test_context(mongo_uri, redis_url, database, **names) as context:
-        for claims in ({}, {"aud": "other", "iss": names["jwt_issuer"]}, {"aud": "fleetbeat", "iss": "https://evil.example.com"}):
+        for claims in unfit:
             with pytest.raises(UnauthenticatedError):
                 await sign_in(context, bearer(owner, **claims))
         good = bearer(owner, aud=["x", "fleetbeat"], iss=names["jwt_issuer"])

@@ -46,8 +46,8 @@ async def test_a_device_is_itself_and_nothing_else(context: Context) -> None:
     await add_device(context, (made, None))
     principal = await as_device(context, made.token)
     assert (principal.kind, principal.id, principal.role) == (PrincipalKind.DEVICE, "acme:pos-1", None)
-    assert principal.tenant_ids == {"acme"}
-    assert principal.device_keys == {"acme:pos-1"}
+    assert principal.tenant_ids == frozenset({"acme"})
+    assert principal.device_keys == frozenset({"acme:pos-1"})
 
 
 async def test_both_tokens_of_a_rotation_work_until_the_overlap_is_over(context: Context, clock: ManualClock) -> None:
@@ -120,7 +120,7 @@ async def test_a_key_works_as_a_bearer_and_as_x_api_key(context: Context) -> Non
 async def test_a_key_may_be_limited_to_devices(context: Context) -> None:
     _, token = await create_api_key(context, owner, ApiKeyInput(name="gateway", role=Role.OPERATOR, device_ids=["a", "b", "a"]))
     principal = await authenticate(context, None, token, None)
-    assert principal.device_keys == {"acme:a", "acme:b"}
+    assert principal.device_keys == frozenset({"acme:a", "acme:b"})
 
 
 async def test_the_secret_of_a_key_is_not_kept(context: Context) -> None:
