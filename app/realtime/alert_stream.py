@@ -1,0 +1,120 @@
+"""Every transition of an alert that a caller may see, in order, each once, from any place of the record on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from app.domain.alert import AlertEvent, AlertEventType
+from app.domain.alert_filter import AlertFilter, event_matches
+from app.domain.cursor import StreamCursor, read_cursor, write_cursor
+from app.domain.ids import LANES, lane_of
+from app.domain.tenant import Scope
+from app.principal import Principal, read_scope
+from app.realtime.hub import Hub
+from app.realtime.log_reader import LogReader
+from app.realtime.ring import Entry
+from app.realtime.wakes import nap
+from app.store.mongo import is_away
+
+BOOKMARK_AFTER_EVENTS = 1_000
+BOOKMARK_AFTER_SEC = 60.0
+_AGAIN_AFTER_SEC = 0.5
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamItem:
+    """One thing that a subscriber is told. RESYNC and BOOKMARK have no event; every item has the cursor behind it."""
+
+    type: AlertEventType
+    event: AlertEvent | None
+    cursor: str
+    at: datetime
+
+
+def lanes_of(scope: Scope) -> list[int]:
+    """The lanes in which the tenants of a scope live."""
+    if scope.tenant_ids is None:
+        return list(range(LANES))
+    return sorted({lane_of(tenant_id) for tenant_id in scope.tenant_ids})
+
+
+async def alert_events(hub: Hub, principal: Principal, chosen: AlertFilter, after: str | None) -> AsyncIterator[StreamItem]:
+    """Goes on until the hub stops. Raises BadInputError for an `after` that is no cursor."""
+    scope = read_scope(principal, chosen.tenant_id)
+    cursor = None if after is None else read_cursor(after)
+    lanes = lanes_of(scope)
+    with hub.subscribed(), hub.follower.wakes.sleeper(lanes) as news:
+        stream = _Stream(hub, scope, chosen, LogReader(hub.follower, lanes))
+        if not await stream.reader.begin(cursor):
+            yield stream.resync()
+        while not hub.is_stopping():
+            news.clear()
+            page = await stream.next_page()
+            for entry in page:
+                if (item := stream.take(entry)) is not None:
+                    yield item
+                    if hub.is_stopping():
+                        return
+            if page:
+                await asyncio.sleep(0)
+                continue
+            if stream.bookmark_due_in() <= 0:
+                yield stream.bookmark()
+            await nap(news, stream.bookmark_due_in() if stream.passed_over else None)
+
+
+class _Stream:
+    """What one subscriber was told, and what was passed over since."""
+
+    def __init__(self, hub: Hub, scope: Scope, chosen: AlertFilter, reader: LogReader) -> None:
+        self._hub = hub
+        self._scope = scope
+        self._chosen = chosen
+        self.reader = reader
+        self.passed_over = 0
+        self._told_at = hub.clock.now()
+
+    async def next_page(self) -> list[Entry]:
+        while True:
+            try:
+                return await self.reader.read()
+            except Exception as error:
+                if self._hub.is_stopping() or not is_away(error):
+                    raise
+                _log.warning("alert_stream.database_away", error=type(error).__name__)
+                await nap(self._hub.ending, _AGAIN_AFTER_SEC)
+
+    def take(self, entry: Entry) -> StreamItem | None:
+        """Moves behind an entry, and says what there is to tell of it."""
+        self.reader.had(entry)
+        event = entry.event
+        if event is None:
+            return self.resync()
+        if self._scope.covers(event.tenant_id) and event_matches(self._chosen, event):
+            return self._item(event.type, event)
+        self.passed_over += 1
+        return self.bookmark() if self.passed_over >= BOOKMARK_AFTER_EVENTS else None
+
+    def resync(self) -> StreamItem:
+        self._hub.resyncs += 1
+        return self._item(AlertEventType.RESYNC, None)
+
+    def bookmark(self) -> StreamItem:
+        return self._item(AlertEventType.BOOKMARK, None)
+
+    def bookmark_due_in(self) -> float:
+        """Seconds until a bookmark is due to somebody who was told nothing while the log went on."""
+        if not self.passed_over:
+            return BOOKMARK_AFTER_SEC
+        return BOOKMARK_AFTER_SEC - (self._hub.clock.now() - self._told_at).total_seconds()
+
+    def _item(self, kind: AlertEventType, event: AlertEvent | None) -> StreamItem:
+        now = self._hub.clock.now()
+        self.passed_over = 0
+        self._told_at = now
+        cursor = StreamCursor(self._hub.follower.epoch, int(now.timestamp() * 1000), self.reader.positions)
+        return StreamItem(kind, event, write_cursor(cursor), now if event is None else event.at)
