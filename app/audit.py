@@ -8,7 +8,7 @@ import msgspec
 
 from app.context import Context
 from app.domain.ids import new_id
-from app.domain.page import Page, decode_keyset, encode_keyset
+from app.domain.page import Page, decode_keyset, encode_keyset, require_first
 from app.domain.tenant import PLATFORM, AuditEntry, Role
 from app.errors import bad_field
 from app.principal import Principal, read_scope
@@ -52,8 +52,7 @@ async def audit_log(
 ) -> Page[AuditEntry]:
     """One page, newest first."""
     scope = read_scope(principal, tenant_id, Role.ADMIN)
-    if not 1 <= first <= MOST_ENTRIES:
-        raise bad_field("first", f"should be 1 to {MOST_ENTRIES}")
+    require_first(first, MOST_ENTRIES)
     entries = await context.store.audit.page(scope, None if after is None else _place(after), first + 1)
     shown = entries[:first]
     return Page(shown, len(entries) > first, [encode_keyset(_milliseconds(entry.at), entry.id) for entry in shown])

@@ -1,5 +1,7 @@
 """Changing rules, and what a change does to what is live."""
 
+import asyncio
+
 import msgspec
 import pytest
 
@@ -8,7 +10,7 @@ from app.clock import ManualClock
 from app.context import Context
 from app.domain.alert import Resolution, Severity
 from app.domain.rule import AbsenceCondition, RuleScope
-from app.domain.tenant import PLATFORM
+from app.domain.tenant import PLATFORM, only
 from app.errors import BadInputError, ConflictError, ForbiddenError, NotFoundError, UnauthenticatedError
 from app.principal import ANONYMOUS, Principal
 from app.rule_changes import RulePatch, create_rule, delete_rule, set_rule_enabled, update_rule
@@ -75,6 +77,15 @@ async def test_a_change_on_a_stale_view_is_refused_with_what_is_there(context: C
         await update_rule(context, owner, rule.id, RulePatch(name="Warm"), version=1)
     assert refused.value.current == {"id": rule.id, "version": 2, "enabled": True, "updatedBy": both.id}
     assert await context.store.rules.replace(msgspec.structs.replace(rule, name="Lost"), 1) is None
+
+
+async def test_changes_at_the_same_time_are_all_kept(context: Context) -> None:
+    rule = await create_rule(context, owner, None, hot())
+    patches = [RulePatch(name="Hotter"), RulePatch(for_sec=7), RulePatch(severity=Severity.LOW), RulePatch(cooldown_sec=8)]
+    await asyncio.gather(*(update_rule(context, owner, rule.id, patch) for patch in patches))
+    kept = await context.store.rules.get(only("acme"), rule.id)
+    assert kept is not None
+    assert (kept.name, kept.for_sec, kept.severity, kept.cooldown_sec, kept.version) == ("Hotter", 7, Severity.LOW, 8, 5)
 
 
 async def test_a_patch_that_changes_nothing_counts_no_version(context: Context) -> None:
