@@ -107,3 +107,18 @@ def test_up_on_a_machine_without_servers_says_what_to_install_with_code_2(tmp_pa
     assert done.returncode == 2, done.stdout + done.stderr
     assert "docker compose" in done.stderr
     assert not (tmp_path / "run.json").exists()
+
+
+def test_a_tick_that_does_not_exist_is_refused_with_the_names_of_those_that_do() -> None:
+    done = fleetbeat("tick", "tock")
+    assert done.returncode == 2
+    assert "tock: should be one of sweep, rules" in done.stderr
+
+
+def test_ticks_run_once_and_a_database_may_be_seeded_again(mongo_uri: str, redis_url: str, database: str) -> None:
+    where = {"MONGO_URI": mongo_uri, "REDIS_URL": redis_url, "MONGO_DATABASE": database}
+    for arguments in (["seed"], ["seed"], ["tick", "all"]):
+        done = fleetbeat(*arguments, **where)
+        assert done.returncode == 0, done.stderr
+    assert "tick.ran" in done.stderr
+    assert fleetbeat("worker", "--check", **where).returncode == 1
