@@ -1,7 +1,7 @@
 """Judging silence: the look at devices that are due or back, and what ends with a rule or with a device."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
@@ -9,12 +9,12 @@ from app.context import Context
 from app.domain import lifecycle
 from app.domain.alert import Alert, Resolution
 from app.domain.conditions.absence import observe_absence
-from app.domain.device import Device
+from app.domain.device import Device, DeviceStatus
 from app.domain.ids import lane_of
 from app.domain.judgement import Sighting, decide
 from app.domain.rule import AbsenceCondition, Rule
-from app.domain.silence import absence_rules, look_at
-from app.domain.tenant import EVERY_TENANT, Scope, only
+from app.domain.silence import GAP, Look, absence_rules, look_at
+from app.domain.tenant import EVERY_TENANT, Scope, Tenant, only
 from app.rules import effective_rules
 from app.store.connectivity import Settlement
 from app.store.mongo import Session
@@ -27,9 +27,6 @@ GROUP = 100
 AT_ONCE = 2_000
 """Most devices that one look at a lane reads."""
 
-HOLD = timedelta(seconds=3)
-"""With no sign of life of any intake for so long nobody is judged: the fault may be ours."""
-
 _log = structlog.get_logger(__name__)
 
 
@@ -39,7 +36,7 @@ async def sweep_lane(context: Context, lane: int) -> int:
     while True:
         now = context.clock.now()
         signs = await context.store.intakes.signs()
-        if signs is None or now - signs.alive_at > HOLD:
+        if signs is None or now - signs.alive_at > GAP:
             _log.warning("sweep.held", lane=lane, reason="no intake is writing", alive_at=None if signs is None else signs.alive_at)
             return looked
         keys = await _keys_to_look_at(context, lane, now)
@@ -66,6 +63,14 @@ async def refresh_wake_ups(context: Context, scope: Scope) -> None:
             if rule.enabled and isinstance(rule.condition, AbsenceCondition) and rule.condition.after_sec is not None:
                 await context.store.connectivity.shorten_wake_ups(one, tenant.id, rule.scope, rule.condition.after_sec)
         await context.store.connectivity.wake(one, tenant.id)
+
+
+async def refresh_wake_up(context: Context, tenant: Tenant, device: Device) -> None:
+    """The same for one device, which is new or was changed."""
+    rules = (await effective_rules(context, [tenant]))[tenant.id]
+    conditions = [rule.condition for rule in absence_rules(rules, device)]
+    own = [one.after_sec for one in conditions if isinstance(one, AbsenceCondition) and one.after_sec is not None]
+    await context.store.connectivity.set_wake_up(only(tenant.id), device.id, min((device.offline_after, *own)))
 
 
 async def withdraw_rule(context: Context, scope: Scope, rule_key: str, reason: str) -> None:
@@ -97,8 +102,12 @@ async def _look_at_group(context: Context, lane: int, keys: Sequence[str], gap_e
         # Read again inside: a beat that comes between this and the commit aborts it, and the look is taken anew.
         devices = await context.store.connectivity.get_many(keys, session)
         now = context.clock.now()
-        writes = Writes(settlements=[_settlement(device, rules.get(device.tenant_id, []), gap_end, now) for device in devices.values()])
-        sightings = [one for device in devices.values() for one in _sightings(device, rules.get(device.tenant_id, []), gap_end, now)]
+        writes, sightings = Writes(), list[Sighting]()
+        for device in devices.values():
+            of_tenant = rules.get(device.tenant_id, [])
+            mine = list(_sightings(device, of_tenant, gap_end, now))
+            sightings += mine
+            writes.settlements.append(_settlement(device, look_at(device, of_tenant, gap_end, now), mine))
         await add_decisions(context, sightings, writes, now, session)
         return writes
 
@@ -115,14 +124,14 @@ async def add_decisions(context: Context, sightings: Sequence[Sighting], writes:
         writes.states.extend([] if state is None else [state])
 
 
-def _settlement(device: Device, rules: Sequence[Rule], gap_end: datetime, now: datetime) -> Settlement:
-    look = look_at(device, rules, gap_end, now)
+def _settlement(device: Device, look: Look, sightings: Sequence[Sighting]) -> Settlement:
     return Settlement(
         device_key=device.id,
         status=look.status,
         since=look.since,
         due_at=look.due_at,
         last_seen=device.last_seen,
+        missed=look.status is DeviceStatus.OFFLINE or any(seen.breach for one in sightings for seen in one.seen),
         changed=look.status is not device.status,
     )
 

@@ -5,7 +5,6 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
 from functools import partial
 from uuid import uuid4
 
@@ -18,6 +17,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from app.auth import authenticate
 from app.context import Context, open_context
+from app.domain.silence import GAP
 from app.principal import Principal
 from app.probes import Probes
 from app.realtime.hub import Hub
@@ -28,15 +28,13 @@ from app.store.intakes import IntakeRecord
 from app.store.mongo import classify
 from app.supervision import running
 from jobs.queue import Queue
+from schema.alerts import alert
 from schema.asgi import FleetbeatGraphQL, graphql_app
 from schema.build import build_schema
 from schema.context import OperationContext
 from schema.transport import Seams, TransportOptions
 
 SIGN_EVERY_SEC = 1.0
-GAP = timedelta(seconds=3)
-"""So long without a sign of life of any intake is a gap of ours, in which no device could be heard."""
-
 CORRECT_EVERY_SEC = 30.0
 _log = structlog.get_logger(__name__)
 
@@ -74,12 +72,13 @@ async def serving(context: Context) -> AsyncIterator[list[BaseRoute]]:
     context.intake.on_recovery = _recoveries(context, queue)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(queue.close)
-        for name, work in {
+        loops: dict[str, Callable[[], Awaitable[None]]] = {
             "hub": hub.run,
             "signs": partial(_give_signs, context, hub),
             "beacon": partial(_beacon, context),
             "time": partial(_keep_time, context),
-        }.items():
+        }
+        for name, work in loops.items():
             await stack.enter_async_context(running(name, work))
         _log.info("api.started", process=os.getpid())
         yield [
@@ -105,7 +104,7 @@ def _graphql(context: Context, hub: Hub) -> FleetbeatGraphQL:
         return principal
 
     def operation(_: HTTPConnection, principal: Principal) -> OperationContext:
-        return OperationContext(context, principal, hub)
+        return OperationContext(context, principal, hub, alert)
 
     seams = Seams(authenticate=who, make_context=operation, now=context.clock.now, classify=classify)
     options = TransportOptions(

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.domain.conditions.absence import absence_deadline
 from app.domain.device import Device, DeviceStatus, deadline
 from app.domain.rule import AbsenceCondition, Rule, in_scope
+
+GAP = timedelta(seconds=3)
+"""So long without a sign of life of any intake nobody is judged, and it was a gap of ours, in which no device could be heard."""
 
 
 @dataclass(frozen=True, slots=True)

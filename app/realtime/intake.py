@@ -15,7 +15,6 @@ import structlog
 from app import telemetry
 from app.clock import Clock
 from app.domain.beat import Beat, worst_service
-from app.domain.device import DeviceStatus
 from app.domain.ids import device_key
 from app.errors import UnavailableError
 from app.realtime.bus import Bus
@@ -152,7 +151,7 @@ class Intake:
         if news:
             with contextlib.suppress(Exception):  # said again by the next beat
                 await self._store.connectivity.note_profiles(news)
-        back = {newest[key].beat.lane for key, device in seen.items() if device.status is DeviceStatus.OFFLINE}
+        back = {newest[key].beat.lane for key, device in seen.items() if device.missed}
         if back and self.on_recovery is not None:
             await self.on_recovery(back)
         await self._tell(seen, now)

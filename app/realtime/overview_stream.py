@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from operator import eq
 from typing import TypeVar
 
 from app.domain.tenant import Scope
@@ -16,8 +17,14 @@ AT_LEAST_EVERY_SEC = 5.0
 _YOUNG_SEC = 0.25
 
 
-async def pictures(hub: Hub, scope: Scope, question: Hashable, read: Callable[[], Awaitable[Picture]]) -> AsyncIterator[Picture]:
-    """What `read` gives: first at once, then when it changes, and at least every 5 s.
+async def pictures(
+    hub: Hub,
+    scope: Scope,
+    question: Hashable,
+    read: Callable[[], Awaitable[Picture]],
+    same: Callable[[Picture, Picture], bool] = eq,
+) -> AsyncIterator[Picture]:
+    """What `read` gives: first at once, then when it is not the `same`, and at least every 5 s.
 
     Callers with the same `question` share the readings, so it has to say everything that the picture depends on.
     """
@@ -32,7 +39,7 @@ async def pictures(hub: Hub, scope: Scope, question: Hashable, read: Callable[[]
         while not hub.is_stopping():
             news.clear()
             picture = await hub.reads.ask((scope, question), read, not_before)
-            if picture != shown or loop.time() - shown_at >= AT_LEAST_EVERY_SEC:
+            if shown is None or not same(shown, picture) or loop.time() - shown_at >= AT_LEAST_EVERY_SEC:
                 shown, shown_at = picture, loop.time()
                 yield picture
             await nap(hub.ending, AT_MOST_EVERY_SEC)

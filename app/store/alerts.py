@@ -53,6 +53,12 @@ class AlertStore:
             severities.setdefault(key, set()).add(Severity(document["severity"]))
         return severities
 
+    async def severities_by_device(self, scope: Scope) -> dict[str, set[Severity]]:
+        """What is live on any device of the scope, by device key."""
+        group = {"$group": {"_id": {"tenant": "$tenant_id", "device": "$subject_id"}, "severities": {"$addToSet": "$severity"}}}
+        rows = await self._alerts.aggregate(scope, {"live": True, "subject_kind": SubjectKind.DEVICE.value}, [group])
+        return {device_key(row["_id"]["tenant"], row["_id"]["device"]): set(map(Severity, row["severities"])) for row in rows}
+
     async def live_of_rule(self, scope: Scope, rule_key: str) -> list[Alert]:
         found = await self._alerts.find(scope, {"rule_key": rule_key, "live": True})
         return [from_document(document, Alert) for document in found]

@@ -25,8 +25,8 @@ _PROFILE = {
     "app_version": 1,
     "services_health": 1,
     "clock_skew_sec": 1,
+    "missed": 1,
 }
-_FAR_AWAY = 86_400_000 * 36_500
 
 
 class SeenDevice(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,17 +44,22 @@ class SeenDevice(msgspec.Struct, frozen=True, kw_only=True):
     kind: str | None = None
     app_version: str | None = None
     services_health: str = "healthy"
+    missed: bool = False
     clock_skew_sec: float | None = None
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
-    """What a look at a device decided: its status from `since` on, and the next look."""
+    """What a look at a device decided: its status from `since` on, and the next look.
+
+    `missed`: it is offline, or a rule misses it; then its next beat is news at once.
+    """
 
     device_key: str
     status: DeviceStatus
     since: datetime
     due_at: datetime | None
     last_seen: datetime | None
+    missed: bool
     changed: bool
 
 
@@ -108,7 +113,7 @@ class ConnectivityStore:
         return [document["_id"] for document in found]
 
     async def back(self, lane: int, now: datetime, limit: int) -> list[str]:
-        """Device keys that are OFFLINE and have been heard of since: also what a crash left behind."""
+        """Device keys that were missed and have been heard of since: also what a crash left behind."""
         where = {"lane": lane, **_heard_of_again(now)}
         found = await self._devices.find(EVERY_TENANT, where, limit=limit, projection={"_id": 1})
         return [document["_id"] for document in found]
@@ -121,7 +126,7 @@ class ConnectivityStore:
         """Writes what was decided in the same transaction that read the devices: a beat in between aborts it."""
         changes: list[tuple[Document, Any]] = []
         for one in settlements:
-            fields: Document = {"due_at": one.due_at, "judged_seen": one.last_seen}
+            fields: Document = {"due_at": one.due_at, "judged_seen": one.last_seen, "missed": one.missed}
             if one.changed:
                 fields |= {"status": one.status.value, "since": one.since, "changed_at": now}
             changes.append(({"_id": one.device_key}, {"$set": fields}))
@@ -146,17 +151,26 @@ class ConnectivityStore:
 
     async def wake(self, scope: Scope, tenant_id: str) -> None:
         """Makes every device of a tenant due by its new bound; the sweep then finds the true next look of each."""
-        bound = {"$add": ["$last_seen", {"$multiply": ["$wake_after", 1000]}]}
-        where = {"tenant_id": tenant_id, "retired_at": None, "last_seen": {"$ne": None}}
-        earlier = {"$min": [{"$ifNull": ["$due_at", {"$add": ["$last_seen", _FAR_AWAY]}]}, bound]}
-        online = {"$eq": ["$status", DeviceStatus.ONLINE.value]}
-        await self._devices.update(scope, where, [{"$set": {"due_at": {"$cond": [online, bound, earlier]}}}])
+        await self._devices.update(scope, {"tenant_id": tenant_id, "retired_at": None, "last_seen": {"$ne": None}}, [_awake()])
+
+    async def set_wake_up(self, scope: Scope, device_key: str, wake_after: int) -> None:
+        """A device's own bound for its next look, which makes it due by that."""
+        await self._devices.update(scope, {"_id": device_key}, {"$set": {"wake_after": wake_after}})
+        await self._devices.update(scope, {"_id": device_key, "retired_at": None, "last_seen": {"$ne": None}}, [_awake()])
 
 
 def _heard_of_again(now: datetime) -> Document:
     # Against the beat that was judged, not against a time: a beat that came before the deadline may be stored after it.
     return {
-        "status": DeviceStatus.OFFLINE.value,
+        "missed": True,
         "due_at": {"$gt": now},
         "$expr": {"$ne": ["$last_seen", "$judged_seen"]},
     }
+
+
+def _awake() -> Document:
+    # A device that is offline already may have a later rule's look before it; a bound in the past just means: look now.
+    bound = {"$add": ["$last_seen", {"$multiply": ["$wake_after", 1000]}]}
+    earlier = {"$min": [{"$ifNull": ["$due_at", bound]}, bound]}
+    online = {"$eq": ["$status", DeviceStatus.ONLINE.value]}
+    return {"$set": {"due_at": {"$cond": [online, bound, earlier]}}}

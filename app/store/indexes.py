@@ -21,7 +21,7 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         IndexModel([("lane", _UP), ("due_at", _UP)], name="due"),
         IndexModel([("tenant_id", _UP), ("device_id", _UP)], name="by_id", unique=True),
         IndexModel([("tenant_id", _UP), ("status", _UP)], name="by_status"),
-        IndexModel([("lane", _UP), ("status", _UP), ("due_at", _UP)], name="recovered"),
+        IndexModel([("lane", _UP), ("due_at", _UP)], name="missed", partialFilterExpression={"missed": True}),
         IndexModel([("changed_at", _UP)], name="changed"),
         IndexModel([("tokens.id", _UP)], name="by_token", sparse=True),
     ],

@@ -23,10 +23,12 @@ def violations(path: str, source: str) -> Iterator[str]:
                 yield f"{path}:{node.lineno} reaches behind the door"
             case ast.Attribute(attr="database", value=ast.Attribute(attr="mongo") | ast.Name(id="mongo")):
                 yield f"{path}:{node.lineno} takes the database itself"
-            case ast.Call(func=ast.Attribute(attr="platform_collection"), args=[ast.Constant(value=name)]) if name not in TENANT_FREE:
+            case ast.Call(func=ast.Attribute(attr="platform_collection"), args=[ast.Constant(value=name)]) if (
+                name not in TENANT_FREE
+            ):
                 yield f"{path}:{node.lineno} opens {name} without a tenant's scope"
-            case ast.Call(func=ast.Attribute(attr="platform_collection" | "tenant_collection"), args=[argument]) if not isinstance(
-                argument, ast.Constant
+            case ast.Call(func=ast.Attribute(attr="platform_collection" | "tenant_collection"), args=[argument]) if (
+                not isinstance(argument, ast.Constant)
             ):
                 yield f"{path}:{node.lineno} opens a collection by a computed name"
             case _:

@@ -29,6 +29,10 @@ def observe_absence(condition: AbsenceCondition, device: Device, gap_end: dateti
     silence = (now - device.last_seen).total_seconds()
     if now >= bound:
         reason = f"no heartbeat for {silence:.0f} s, over {after} s"
-        return Observation(at=now, breach=True, good=False, reason=reason, since=bound, value=silence, threshold=after, unit="s")
+        return Observation(
+            at=now, breach=True, good=False, reason=reason, since=bound, value=silence, threshold=after, unit="s", still=True
+        )
     reason = f"last heartbeat {max(silence, 0):.0f} s ago, within {after} s"
-    return Observation(at=now, breach=False, good=True, reason=reason, since=device.last_seen, value=silence, threshold=after, unit="s")
+    return Observation(
+        at=now, breach=False, good=True, reason=reason, since=device.last_seen, value=silence, threshold=after, unit="s", still=True
+    )

@@ -1,0 +1,153 @@
+"""Devices as people administer and list them; `connectivity` is their hot side."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from app.domain.alert import Severity
+from app.domain.beat import HealthStatus
+from app.domain.device import Device, DeviceStatus, DeviceToken
+from app.domain.device_filter import DeviceFilter
+from app.domain.health import DEGRADED_SEVERITIES, UNHEALTHY_SEVERITIES
+from app.domain.ids import device_key
+from app.domain.tenant import EVERY_TENANT, Scope, only
+from app.store.encoding import Document, from_document, to_document
+from app.store.mongo import Mongo, is_duplicate
+
+Troubled = Mapping[str, set[Severity]]
+"""Device key -> severities of its live alerts, for devices that have any."""
+
+
+class DeviceStore:
+    """`devices`."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._devices = mongo.tenant_collection("devices")
+
+    async def get(self, scope: Scope, tenant_id: str, device_id: str) -> Device | None:
+        return (await self.get_many(scope, [device_key(tenant_id, device_id)])).get(device_key(tenant_id, device_id))
+
+    async def get_many(self, scope: Scope, device_keys: Iterable[str]) -> dict[str, Device]:
+        found = await self._devices.find(scope, {"_id": {"$in": sorted(set(device_keys))}})
+        return {document["_id"]: from_document(document, Device) for document in found}
+
+    async def named(self, scope: Scope, device_id: str) -> list[Device]:
+        """The devices of this id, one a tenant."""
+        return [from_document(document, Device) for document in await self._devices.find(scope, {"device_id": device_id}, limit=2)]
+
+    async def by_token_id(self, token_id: str) -> Device | None:
+        document = await self._devices.find_one(EVERY_TENANT, {"tokens.id": token_id})
+        return None if document is None else from_document(document, Device)
+
+    async def insert(self, device: Device) -> bool:
+        """False where the tenant has a device of this id already, which stays as it is."""
+        try:
+            await self._devices.insert(only(device.tenant_id), [to_document(device)])
+        except Exception as error:
+            if is_duplicate(error):
+                return False
+            raise
+        return True
+
+    async def change(self, scope: Scope, key: str, fields: Mapping[str, Any]) -> Device | None:
+        """Sets these fields alone; the device as it then is."""
+        document = await self._devices.take(scope, {"_id": key, "retired_at": None}, {"$set": dict(fields)})
+        return None if document is None else from_document(document, Device)
+
+    async def add_token(self, scope: Scope, key: str, token: DeviceToken, old_ends_at: datetime) -> Device | None:
+        """A new token beside the newest old one, which ends at `old_ends_at` or when it would have."""
+        newest = {"$slice": [{"$ifNull": ["$tokens", []]}, -1]}
+        ending = {"$map": {"input": newest, "in": {"$mergeObjects": ["$$this", {"expires_at": {"$min": [old_ends_at, "$$this.expires_at"]}}]}}}
+        change = [{"$set": {"tokens": {"$concatArrays": [ending, [to_token(token)]]}}}]
+        document = await self._devices.take(scope, {"_id": key, "retired_at": None}, change)
+        return None if document is None else from_document(document, Device)
+
+    async def retire(self, scope: Scope, key: str, now: datetime) -> Device | None:
+        """Ends its tokens at once and takes it out of every sweep."""
+        change = {"$set": {"retired_at": now, "tokens": [], "due_at": None, "changed_at": now}}
+        document = await self._devices.take(scope, {"_id": key, "retired_at": None}, change)
+        return None if document is None else from_document(document, Device)
+
+    async def bring_back(self, device: Device) -> bool:
+        """Puts a new device in the place of one that was retired under its id."""
+        document = to_document(device)
+        key = document.pop("_id")
+        where = {"_id": key, "retired_at": {"$ne": None}}
+        return await self._devices.take(only(device.tenant_id), where, [{"$replaceWith": {"_id": key, **document}}]) is not None
+
+    async def count_present(self, tenant_id: str) -> int:
+        """How many of a tenant's devices were not retired."""
+        return await self._devices.count(only(tenant_id), {"retired_at": None})
+
+    async def page(
+        self, scope: Scope, chosen: DeviceFilter, troubled: Troubled, after: tuple[str, str] | None, limit: int
+    ) -> list[Device]:
+        """By device id, then tenant, behind `after` (device id, tenant id)."""
+        where = _where(chosen, troubled)
+        if after is not None:
+            device_id, tenant_id = after
+            behind: Document = {"$or": [{"device_id": {"$gt": device_id}}, {"device_id": device_id, "tenant_id": {"$gt": tenant_id}}]}
+            where = {"$and": [where, behind]}
+        found = await self._devices.find(scope, where, sort=[("device_id", 1), ("tenant_id", 1)], limit=limit)
+        return [from_document(document, Device) for document in found]
+
+    async def count(self, scope: Scope, chosen: DeviceFilter, troubled: Troubled) -> int:
+        return await self._devices.count(scope, _where(chosen, troubled))
+
+    async def counts(self, scope: Scope) -> dict[tuple[DeviceStatus, bool], int]:
+        """How many devices there are by (status, whether their own services are well)."""
+        well = {"$eq": [{"$ifNull": ["$services_health", HealthStatus.HEALTHY.value]}, HealthStatus.HEALTHY.value]}
+        group = {"$group": {"_id": {"status": "$status", "well": well}, "count": {"$sum": 1}}}
+        rows = await self._devices.aggregate(scope, {"retired_at": None}, [group])
+        return {(DeviceStatus(row["_id"]["status"]), row["_id"]["well"]): row["count"] for row in rows}
+
+    async def of_kind(self, scope: Scope, kind: str, limit: int) -> list[Device]:
+        found = await self._devices.find(scope, {"kind": kind, "retired_at": None}, sort=[("device_id", 1)], limit=limit)
+        return [from_document(document, Device) for document in found]
+
+    async def choose(self, scope: Scope, where_ids: Sequence[str], store_ids: Sequence[str], limit: int) -> list[Device]:
+        """The devices of these ids and stores (empty: of any), for a snapshot."""
+        where: Document = {"retired_at": None}
+        where |= {"device_id": {"$in": list(where_ids)}} if where_ids else {}
+        where |= {"store_id": {"$in": list(store_ids)}} if store_ids else {}
+        found = await self._devices.find(scope, where, sort=[("device_id", 1)], limit=limit)
+        return [from_document(document, Device) for document in found]
+
+
+def to_token(token: DeviceToken) -> Document:
+    return {"id": token.id, "token_hash": token.token_hash, "created_at": token.created_at, "expires_at": token.expires_at}
+
+
+def _where(chosen: DeviceFilter, troubled: Troubled) -> Document:
+    clauses: list[Document] = [] if chosen.include_retired else [{"retired_at": None}]
+    for field, values in (
+        ("store_id", chosen.store_ids),
+        ("kind", chosen.kinds),
+        ("tags", chosen.tags),
+        ("app_version", chosen.app_versions),
+        ("status", [status.value for status in chosen.status]),
+    ):
+        if values:
+            clauses.append({field: {"$in": list(values)}})
+    if chosen.search:
+        sought = {"$regex": re.escape(chosen.search), "$options": "i"}
+        clauses.append({"$or": [{"device_id": sought}, {"name": sought}, {"hostname": sought}]})
+    if chosen.health:
+        clauses.append({"$or": [_of_health(health, troubled) for health in chosen.health]})
+    return {"$and": clauses} if clauses else {}
+
+
+def _of_health(health: HealthStatus, troubled: Troubled) -> Document:
+    """The same verdict as `domain.health.device_health`, as a filter; live alerts are few beside a fleet."""
+    bad = [key for key, severities in troubled.items() if severities & UNHEALTHY_SEVERITIES]
+    worse = [key for key, severities in troubled.items() if severities & DEGRADED_SEVERITIES]
+    unwell = {"services_health": {"$nin": [HealthStatus.HEALTHY.value, None]}}
+    online: Document = {"status": DeviceStatus.ONLINE.value}
+    if health is HealthStatus.UNKNOWN:
+        return {"status": DeviceStatus.UNKNOWN.value}
+    if health is HealthStatus.UNHEALTHY:
+        return {"$or": [{"status": DeviceStatus.OFFLINE.value}, {**online, "_id": {"$in": bad}}]}
+    if health is HealthStatus.DEGRADED:
+        return {**online, "_id": {"$nin": bad}, "$or": [{"_id": {"$in": worse}}, unwell]}
+    return {**online, "_id": {"$nin": [*bad, *worse]}, "$nor": [unwell]}

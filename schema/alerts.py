@@ -1,0 +1,323 @@
+"""Alerts, their timeline, and what people do with them, on the wire."""
+
+from datetime import datetime
+
+import strawberry
+from strawberry import ID, UNSET
+
+from app import alerts
+from app.domain import alert as domain
+from app.domain.alert import AlertEventType, AlertStatus, Resolution, Severity, SubjectKind
+from app.domain.alert_filter import AlertFilter as Chosen
+from app.domain.cursor import StreamCursor, write_cursor
+from app.domain.ids import device_key
+from app.errors import BadInputError, ErrorCode, FieldError
+from app.store.alert_lists import AlertOrder
+from schema.context import Info
+from schema.devices import Device, device
+from schema.given import given, given_or, listed
+from schema.paging import Count, PageInfo, TimeRange, page_info
+from schema.rules import AlertRule, alert_rule
+from schema.scalars import JSON, Cursor
+from schema.selection import selects
+
+MOST_IN_LIST = 200
+LONGEST_SEARCH = 200
+
+
+@strawberry.type
+class AlertEvent:
+    """One transition. The record comes first; every stream, notification and figure is derived from it."""
+
+    id: ID
+    cursor: Cursor
+    type: AlertEventType
+    at: datetime
+    actor: str | None
+    reason: str | None
+    detail: JSON | None
+    alert: "Alert | None"
+
+
+@strawberry.type
+class Alert:
+    kept: strawberry.Private[domain.Alert]
+    id: ID
+    tenant_id: ID
+    rule_key: str
+    subject_kind: SubjectKind
+    subject_id: ID
+    store_id: ID | None
+    severity: Severity
+    status: AlertStatus
+    title: str
+    message: str
+    value: float | None
+    threshold: float | None
+    unit: str | None
+    first_seen: datetime
+    last_seen: datetime
+    occurrences: int
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    acknowledged_until: datetime | None
+    assignee: str | None
+    resolved_at: datetime | None
+    resolved_by: str | None
+    resolution: Resolution | None
+    resolution_note: str | None
+    version: int
+    runbook_url: str | None
+    source: str | None
+    dedup_key: str
+    details: JSON | None
+
+    @strawberry.field
+    async def rule(self, info: Info) -> AlertRule | None:
+        rule = await info.context.loaders.rule.load((self.kept.tenant_id, self.kept.rule_key))
+        return None if rule is None else alert_rule(rule, info.context.principal.scope)
+
+    @strawberry.field
+    async def device(self, info: Info) -> Device | None:
+        found = await info.context.loaders.device.load(device_key(self.kept.tenant_id, self.kept.subject_id))
+        return None if found is None else device(found)
+
+    @strawberry.field
+    def url(self, info: Info) -> str:
+        return f"{info.context.context.settings.public_url}/alerts/{self.kept.id}"
+
+    @strawberry.field
+    async def timeline(self, info: Info, first: int | None = 100) -> list[AlertEvent]:
+        events = await alerts.timeline(info.context.context, self.kept, given_or(first, 100))
+        epoch = await info.context.context.store.events.epoch() if events else ""
+        return [alert_event(event, _cursor_at(event, epoch)) for event in events]
+
+
+@strawberry.input
+class AlertFilter:
+    tenant_id: ID | None = UNSET
+    status: list[AlertStatus] | None = UNSET
+    severity: list[Severity] | None = UNSET
+    rule_keys: list[str] | None = UNSET
+    store_ids: list[ID] | None = UNSET
+    device_ids: list[ID] | None = UNSET
+    assignee: str | None = UNSET
+    search: str | None = UNSET
+    range: TimeRange | None = UNSET
+
+
+@strawberry.type
+class AlertEdge:
+    cursor: Cursor
+    node: Alert
+
+
+@strawberry.type
+class AlertFacets:
+    status: list[Count]
+    severity: list[Count]
+    rule: list[Count]
+    store: list[Count]
+    tenant: list[Count]
+
+
+@strawberry.type
+class AlertConnection:
+    edges: list[AlertEdge]
+    nodes: list[Alert]
+    page_info: PageInfo
+    stream_cursor: Cursor = strawberry.field(
+        description="hand it to Subscription.alertEvents(after:) and nothing between is missed"
+    )
+    chosen: strawberry.Private[Chosen]
+
+    @strawberry.field
+    async def total_count(self, info: Info) -> int:
+        return await alerts.count_alerts(info.context.context, info.context.principal, self.chosen)
+
+    @strawberry.field
+    async def facets(self, info: Info) -> AlertFacets:
+        found = await alerts.alert_facets(info.context.context, info.context.principal, self.chosen)
+        # Enums by their names, as the rest of the API has them.
+        upper = ("status", "severity")
+        return AlertFacets(
+            **{
+                name: [Count(key=key.upper() if name in upper else key, count=count) for key, count in counts]
+                for name, counts in found.items()
+            }
+        )
+
+
+@strawberry.type
+class AlertActionResult:
+    id: ID
+    alert: Alert | None
+    code: ErrorCode | None = strawberry.field(description="null where it worked")
+    message: str | None
+
+
+@strawberry.type
+class AlertQuery:
+    @strawberry.field
+    async def alert(self, info: Info, id: ID) -> Alert | None:  # noqa: A002
+        found = await alerts.get_alert(info.context.context, info.context.principal, id)
+        return None if found is None else alert(found)
+
+    @strawberry.field
+    async def alerts(  # noqa: PLR0913, PLR0917
+        self,
+        info: Info,
+        filter: AlertFilter | None = None,  # noqa: A002
+        order_by: AlertOrder | None = AlertOrder.NEWEST,
+        first: int | None = 50,
+        after: Cursor | None = None,
+    ) -> AlertConnection:
+        context, principal = info.context.context, info.context.principal
+        chosen, order = chosen_alerts(filter), order_by or AlertOrder.NEWEST
+        # Before the list, so that what happens while it is read comes over the stream.
+        wanted = any(selects(field.selections, "streamCursor") for field in info.selected_fields)
+        cursor = await alerts.stream_cursor(context, principal) if wanted else ""
+        page = await alerts.list_alerts(context, principal, chosen, order, given_or(first, 50), after)
+        nodes = [alert(one) for one in page.items]
+        edges = [AlertEdge(cursor=Cursor(place), node=node) for place, node in zip(page.cursors, nodes, strict=True)]
+        return AlertConnection(
+            edges=edges, nodes=nodes, page_info=page_info(page, after), stream_cursor=Cursor(cursor), chosen=chosen
+        )
+
+
+@strawberry.type
+class AlertMutation:
+    @strawberry.mutation
+    async def acknowledge_alert(  # noqa: PLR0913, PLR0917
+        self,
+        info: Info,
+        id: ID,  # noqa: A002
+        note: str | None = None,
+        until: datetime | None = None,
+        version: int | None = None,
+    ) -> Alert:
+        return alert(await alerts.acknowledge_alert(info.context.context, info.context.principal, id, note, until, version))
+
+    @strawberry.mutation
+    async def unacknowledge_alert(self, info: Info, id: ID, version: int | None = None) -> Alert:  # noqa: A002
+        return alert(await alerts.unacknowledge_alert(info.context.context, info.context.principal, id, version))
+
+    @strawberry.mutation
+    async def resolve_alert(  # noqa: PLR0913, PLR0917
+        self,
+        info: Info,
+        id: ID,  # noqa: A002
+        reason: str,
+        kind: Resolution | None = Resolution.MANUAL,
+        version: int | None = None,
+    ) -> Alert:
+        how = kind or Resolution.MANUAL
+        return alert(await alerts.resolve_alert(info.context.context, info.context.principal, id, reason, how, version))
+
+    @strawberry.mutation
+    async def reopen_alert(self, info: Info, id: ID, reason: str, version: int | None = None) -> Alert:  # noqa: A002
+        return alert(await alerts.reopen_alert(info.context.context, info.context.principal, id, reason, version))
+
+    @strawberry.mutation
+    async def assign_alert(
+        self,
+        info: Info,
+        id: ID,  # noqa: A002
+        assignee: str | None = None,
+        version: int | None = None,
+    ) -> Alert:
+        return alert(await alerts.assign_alert(info.context.context, info.context.principal, id, assignee, version))
+
+    @strawberry.mutation
+    async def comment_alert(self, info: Info, id: ID, text: str) -> Alert:  # noqa: A002
+        return alert(await alerts.comment_alert(info.context.context, info.context.principal, id, text))
+
+    @strawberry.mutation
+    async def acknowledge_alerts(self, info: Info, ids: list[ID], note: str | None = None) -> list[AlertActionResult]:
+        results = await alerts.acknowledge_alerts(info.context.context, info.context.principal, ids, note)
+        return [_result(one) for one in results]
+
+    @strawberry.mutation
+    async def resolve_alerts(
+        self, info: Info, ids: list[ID], reason: str, kind: Resolution | None = Resolution.MANUAL
+    ) -> list[AlertActionResult]:
+        how = kind or Resolution.MANUAL
+        results = await alerts.resolve_alerts(info.context.context, info.context.principal, ids, reason, how)
+        return [_result(one) for one in results]
+
+
+def alert(kept: domain.Alert) -> Alert:
+    return Alert(
+        kept=kept,
+        id=ID(kept.id),
+        tenant_id=ID(kept.tenant_id),
+        rule_key=kept.rule_key,
+        subject_kind=kept.subject_kind,
+        subject_id=ID(kept.subject_id),
+        store_id=None if kept.store_id is None else ID(kept.store_id),
+        severity=kept.severity,
+        status=kept.status,
+        title=kept.title,
+        message=kept.message,
+        value=kept.value,
+        threshold=kept.threshold,
+        unit=kept.unit,
+        first_seen=kept.first_seen,
+        last_seen=kept.last_seen,
+        occurrences=kept.occurrences,
+        acknowledged_at=kept.acknowledged_at,
+        acknowledged_by=kept.acknowledged_by,
+        acknowledged_until=kept.acknowledged_until,
+        assignee=kept.assignee,
+        resolved_at=kept.resolved_at,
+        resolved_by=kept.resolved_by,
+        resolution=kept.resolution,
+        resolution_note=kept.resolution_note,
+        version=kept.version,
+        runbook_url=kept.runbook_url,
+        source=kept.source,
+        dedup_key=kept.dedup_key,
+        details=None if kept.details is None else JSON(kept.details),
+    )
+
+
+def alert_event(event: domain.AlertEvent, cursor: str) -> AlertEvent:
+    return AlertEvent(
+        id=ID(event.id),
+        cursor=Cursor(cursor),
+        type=event.type,
+        at=event.at,
+        actor=event.actor,
+        reason=event.reason,
+        detail=None if event.detail is None else JSON(event.detail),
+        alert=alert(event.alert),
+    )
+
+
+def chosen_alerts(written: AlertFilter | None) -> Chosen:
+    """Raises BadInputError with every bad field of the filter."""
+    if written is None:
+        return Chosen()
+    values = {name: value for name, value in given(written).items() if value is not None}
+    errors = [
+        FieldError(f"filter.{name}", f"has {len(value)} entries; at most {MOST_IN_LIST}")
+        for name, value in values.items()
+        if isinstance(value, list) and len(value) > MOST_IN_LIST
+    ]
+    if len(values.get("search", "")) > LONGEST_SEARCH:
+        errors.append(FieldError("filter.search", f"has {len(values['search'])} characters; at most {LONGEST_SEARCH}"))
+    if errors:
+        raise BadInputError(errors)
+    span: TimeRange | None = values.pop("range", None)
+    if span is not None:
+        values["start"], values["end"] = span.checked("filter.range")
+    return Chosen(**{name: listed(value) for name, value in values.items()})
+
+
+def _cursor_at(event: domain.AlertEvent, epoch: str) -> str:
+    return write_cursor(StreamCursor(epoch, int(event.at.timestamp() * 1000), {event.lane: event.seq}))
+
+
+def _result(result: alerts.ActionResult) -> AlertActionResult:
+    shown = None if result.alert is None else alert(result.alert)
+    return AlertActionResult(id=ID(result.id), alert=shown, code=result.code, message=result.message)

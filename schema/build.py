@@ -1,0 +1,28 @@
+"""The schema, put together from its nouns."""
+
+from functools import cache
+
+import schema.enums  # noqa: F401 - names the domain's enums before any type is resolved
+from schema.administration import AdministrationMutation, AdministrationQuery
+from schema.alerts import AlertMutation, AlertQuery
+from schema.devices import DeviceMutation, DeviceQuery
+from schema.engine import FleetbeatSchema
+from schema.overview import OverviewQuery
+from schema.rules import RuleMutation, RuleQuery
+from schema.subscriptions import DeviceHealthUpdate, Subscription
+from schema.system import SystemQuery
+from strawberry.tools import merge_types
+
+_QUERIES = (AlertQuery, DeviceQuery, RuleQuery, OverviewQuery, AdministrationQuery, SystemQuery)
+_MUTATIONS = (DeviceMutation, AlertMutation, RuleMutation, AdministrationMutation)
+
+
+@cache
+def build_schema() -> FleetbeatSchema:
+    """One for all: it holds no state but the documents that it has seen."""
+    return FleetbeatSchema(
+        query=merge_types("Query", _QUERIES),
+        mutation=merge_types("Mutation", _MUTATIONS),
+        subscription=Subscription,
+        types=(DeviceHealthUpdate,),
+    )

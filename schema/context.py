@@ -1,0 +1,34 @@
+"""What the resolvers of one operation share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import strawberry
+
+from app.context import Context
+from app.domain.alert import Alert
+from app.principal import Principal
+from app.realtime.hub import Hub
+from schema.loaders import Loaders
+
+
+ShowAlert = Callable[[Alert], Any]
+"""From an alert as it is kept to its type of the schema: devices show alerts, and alerts show devices."""
+
+
+@dataclass(slots=True)
+class OperationContext:
+    """Made for each operation: its loaders must not outlive it, or they would show what was."""
+
+    context: Context
+    principal: Principal
+    hub: Hub
+    show_alert: ShowAlert
+    loaders: Loaders = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.loaders = Loaders(self.context)
+
+
+Info = strawberry.Info[OperationContext, None]

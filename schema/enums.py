@@ -1,0 +1,15 @@
+"""The vocabulary: the domain's own enums under their own names."""
+
+import strawberry
+
+from app.domain.alert import AlertEventType, AlertStatus, Resolution, Severity, SubjectKind
+from app.domain.beat import HealthStatus
+from app.domain.device import DeviceStatus
+from app.domain.rule import Aggregation, Comparison
+from app.domain.tenant import Role
+from app.errors import ErrorCode
+from app.store.alert_lists import AlertOrder
+
+for _enum in (AlertEventType, AlertOrder, AlertStatus, Aggregation, Comparison, DeviceStatus, ErrorCode, HealthStatus, Role, Severity, SubjectKind):
+    strawberry.enum(_enum)
+strawberry.enum(Resolution, name="ResolutionKind")

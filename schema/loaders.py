@@ -1,0 +1,62 @@
+"""Batched reads of one operation: what a list's entries have in common is asked for once."""
+
+from collections.abc import Sequence
+
+from strawberry.dataloader import DataLoader
+
+from app.context import Context
+from app.devices import health_of
+from app.domain.alert import Alert
+from app.domain.beat import Beat, HealthStatus
+from app.domain.device import Device
+from app.domain.rule import Rule
+from app.domain.tenant import Scope
+from app.rules import Asked, count_live, rules_of
+
+
+class Loaders:
+    """A loader for each question. Keys are of things that the caller has been given, so their scope is theirs."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.clear()
+
+    def clear(self) -> None:
+        """Forgets what was read: each event of a stream shows what is."""
+        self.device: DataLoader[str, Device | None] = DataLoader(self._devices)
+        self.latest: DataLoader[str, Beat | None] = DataLoader(self._latest)
+        self.health: DataLoader[Device, HealthStatus] = DataLoader(self._health, cache_key_fn=lambda device: device.id)
+        self.open_alerts: DataLoader[str, list[Alert]] = DataLoader(self._open_alerts)
+        self.rule: DataLoader[tuple[str, str], Rule | None] = DataLoader(self._rules)
+        self.live_of_rule: DataLoader[Asked, int] = DataLoader(self._live_of_rules)
+
+    async def _devices(self, keys: list[str]) -> Sequence[Device | None]:
+        found = await self._context.store.devices.get_many(_scope_of(keys), keys)
+        return [found.get(key) for key in keys]
+
+    async def _latest(self, keys: list[str]) -> Sequence[Beat | None]:
+        found = await self._context.store.heartbeats.latest(_scope_of(keys), [_pair(key) for key in keys])
+        return [found.get(key) for key in keys]
+
+    async def _health(self, devices: list[Device]) -> Sequence[HealthStatus]:
+        found = await health_of(self._context, devices)
+        return [found[device.id] for device in devices]
+
+    async def _open_alerts(self, keys: list[str]) -> Sequence[list[Alert]]:
+        found = await self._context.store.alerts.live_of_devices(_scope_of(keys), keys)
+        return [found.get(key, []) for key in keys]
+
+    async def _rules(self, keys: list[tuple[str, str]]) -> Sequence[Rule | None]:
+        return await rules_of(self._context, keys)
+
+    async def _live_of_rules(self, asked: list[Asked]) -> Sequence[int]:
+        return await count_live(self._context, asked)
+
+
+def _pair(key: str) -> tuple[str, str]:
+    tenant_id, _, device_id = key.partition(":")
+    return tenant_id, device_id
+
+
+def _scope_of(keys: Sequence[str]) -> Scope:
+    return Scope(frozenset(_pair(key)[0] for key in keys))
