@@ -11,7 +11,7 @@ from app.domain import tenant as domain
 from app.domain.tenant import Role
 from app.errors import ForbiddenError
 from schema.context import Info
-from schema.given import given
+from schema.given import given, given_or
 from schema.paging import PageInfo, page_info
 from schema.scalars import JSON, Cursor
 
@@ -145,7 +145,7 @@ class AdministrationQuery:
     async def audit_log(
         self, info: Info, tenant_id: ID | None = None, first: int | None = 50, after: Cursor | None = None
     ) -> AuditConnection:
-        size = 50 if first is None else first
+        size = given_or(first, 50)
         page = await audit.audit_log(info.context.context, info.context.principal, tenant_id, size, after)
         return AuditConnection(nodes=[_audit_entry(entry) for entry in page.items], page_info=page_info(page, after))
 

@@ -227,7 +227,7 @@ class DeviceQuery:
         found = await devices.get_device(info.context.context, info.context.principal, tenant_id, device_id)
         return None if found is None else device(found)
 
-    @strawberry.field(description="by deviceId")
+    @strawberry.field
     async def devices(
         self,
         info: Info,

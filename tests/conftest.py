@@ -38,8 +38,17 @@ def redis_url(servers: tuple[Server, Server]) -> str:
 
 
 @pytest.fixture
-def database(mongo_client: "MongoClient[dict[str, Any]]") -> Iterator[str]:
-    """The name of a database that nobody else has; dropped afterwards."""
+def database(mongo_client: "MongoClient[dict[str, Any]]") -> str:
+    """The name of a database that is empty but for its indexes: emptying costs 6 ms where making and dropping cost 200."""
+    name = "fleetbeat_test"
+    for collection in mongo_client[name].list_collection_names():
+        mongo_client[name][collection].delete_many({})
+    return name
+
+
+@pytest.fixture
+def new_database(mongo_client: "MongoClient[dict[str, Any]]") -> Iterator[str]:
+    """The name of a database that was never there; dropped afterwards."""
     name = f"test_{uuid4().hex[:16]}"
     yield name
     mongo_client.drop_database(name)

@@ -28,7 +28,7 @@ def command(
         port=settings.port,
         loop="uvloop",
         http="httptools",
-        ws="websockets-sansio",
+        ws="schema.websocket_protocol:AbortingWebSocketProtocol",
         # Frames are small and many; compressing each costs more than it saves.
         ws_per_message_deflate=False,
         ws_max_size=settings.max_body_bytes,

@@ -1,7 +1,7 @@
 """Every transition of an alert that a caller may see, in order, each once, from any place of the record on."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,7 +42,7 @@ def lanes_of(scope: Scope) -> list[int]:
     return sorted({lane_of(tenant_id) for tenant_id in scope.tenant_ids})
 
 
-async def alert_events(hub: Hub, principal: Principal, chosen: AlertFilter, after: str | None) -> AsyncIterator[StreamItem]:
+async def alert_events(hub: Hub, principal: Principal, chosen: AlertFilter, after: str | None) -> AsyncGenerator[StreamItem, None]:
     """Goes on until the hub stops. Raises BadInputError for an `after` that is no cursor."""
     scope = read_scope(principal, chosen.tenant_id)
     cursor = None if after is None else read_cursor(after)

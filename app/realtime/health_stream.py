@@ -1,6 +1,6 @@
 """The health of devices as it changes: state, not log. The newest state of a device replaces one that still waits."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 
 from app.domain.beat import HealthStatus
@@ -25,7 +25,7 @@ class HealthChange:
     previous: HealthStatus
 
 
-async def health_updates(hub: Hub, principal: Principal, chosen: HealthFilter) -> AsyncIterator[HealthChange]:
+async def health_updates(hub: Hub, principal: Principal, chosen: HealthFilter) -> AsyncGenerator[HealthChange, None]:
     """Goes on until the hub stops."""
     scope = read_scope(principal, chosen.tenant_id)
     with hub.subscribed(), hub.devices.watching(scope) as news:

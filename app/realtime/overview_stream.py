@@ -1,7 +1,7 @@
 """A picture of the whole that is drawn again when something in it may have changed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from operator import eq
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ async def pictures(
     question: Hashable,
     read: Callable[[], Awaitable[Picture]],
     same: Callable[[Picture, Picture], bool] = eq,
-) -> AsyncIterator[Picture]:
+) -> AsyncGenerator[Picture, None]:
     """What `read` gives: first at once, then when it is not the `same`, and at least every 5 s.
 
     Callers with the same `question` share the readings, so it has to say everything that the picture depends on.

@@ -30,8 +30,8 @@ def test_the_threshold_met_exactly(comparison: Comparison, value: float, breach:
 
 def test_between_recovery_and_threshold_it_is_neither_bad_nor_good() -> None:
     condition = cpu_over(90, recovery_threshold=80)
-    states = [(seen.breach, seen.good) for value in (91, 85, 80) if (seen := observe_value(condition, value, at(0)))]
-    assert states == [(True, False), (False, False), (False, True)]
+    seen = [observe_value(condition, value, at(0)) for value in (91, 85, 80)]
+    assert [(one.breach, one.good) for one in seen] == [(True, False), (False, False), (False, True)]
 
 
 def test_the_reason_names_value_and_bound() -> None:
