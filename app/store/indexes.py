@@ -53,7 +53,10 @@ INDEXES: Mapping[str, list[IndexModel]] = {
     "stores": [IndexModel([("tenant_id", _UP), ("store_id", _UP)], name="by_id", unique=True)],
     "members": [IndexModel([("tenant_ids", _UP)], name="by_tenant")],
     "api_keys": [IndexModel([("tenant_id", _UP)], name="by_tenant")],
-    "audit_log": [IndexModel([("tenant_id", _UP), ("at", _DOWN), ("_id", _DOWN)], name="newest")],
+    "audit_log": [
+        IndexModel([("tenant_id", _UP), ("at", _DOWN), ("_id", _DOWN)], name="newest"),
+        IndexModel([("at", _DOWN), ("_id", _DOWN)], name="newest_of_all"),
+    ],
     "workers": [IndexModel([("expire_at", _UP)], name="gone", expireAfterSeconds=0)],
     "intakes": [IndexModel([("expire_at", _UP)], name="gone", expireAfterSeconds=0)],
     "tenants": [],

@@ -105,7 +105,7 @@ async def test_a_patch_tells_null_from_what_is_left_out(context: Context) -> Non
     rule = await create(context, description="hm", runbookUrl="https://wiki.example.com", scope={"kinds": ["pos"]}, forSec=3)
     patch = {"description": None, "scope": None, "condition": {"absence": {"afterSec": 9}}}
     changed = (await ask(context, owner, UPDATE, id=rule["id"], patch=patch, version=1))["updateAlertRule"]
-    expected = {
+    expected: dict[str, Any] = {
         "description": None,
         "scope": {"storeIds": [], "deviceIds": [], "kinds": [], "tags": []},
         "condition": {"__typename": "AbsenceCondition", "afterSec": 9},
