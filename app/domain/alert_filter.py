@@ -1,10 +1,17 @@
 """Which alerts a list or a stream shows: one definition, asked of an alert here and of MongoDB in `store.alert_lists`."""
 
+import re
 from datetime import datetime
+from functools import lru_cache
 
 import msgspec
 
-from app.domain.alert import Alert, AlertEvent, AlertStatus, Filterable, Severity
+from app.domain.alert import Alert, AlertEvent, AlertStatus, Filterable, Severity, SubjectKind
+from app.domain.search import literal
+from app.errors import FieldError
+
+MOST_IN_LIST = 200
+LONGEST_TEXT = 200
 
 
 class AlertFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +32,31 @@ class AlertFilter(msgspec.Struct, frozen=True, kw_only=True):
     end: datetime | None = None
 
 
+def filter_errors(chosen: AlertFilter) -> list[FieldError]:
+    """Every bad field, by its name on the wire."""
+    lists = {
+        "status": chosen.status,
+        "severity": chosen.severity,
+        "ruleKeys": chosen.rule_keys,
+        "storeIds": chosen.store_ids,
+        "deviceIds": chosen.device_ids,
+    }
+    texts = {"assignee": chosen.assignee or "", "search": chosen.search or ""}
+    errors = [
+        FieldError(f"filter.{name}", f"has {len(values)} entries; at most {MOST_IN_LIST}")
+        for name, values in lists.items()
+        if len(values) > MOST_IN_LIST
+    ]
+    errors += [
+        FieldError(f"filter.{name}", f"has {len(text)} characters; at most {LONGEST_TEXT}")
+        for name, text in texts.items()
+        if len(text) > LONGEST_TEXT
+    ]
+    if chosen.start is not None and chosen.end is not None and chosen.start >= chosen.end:
+        errors.append(FieldError("filter.range", "must begin before it ends"))
+    return errors
+
+
 def matches(chosen: AlertFilter, alert: Alert) -> bool:
     return _as(chosen, alert, Filterable(status=alert.status, severity=alert.severity, assignee=alert.assignee))
 
@@ -41,7 +73,7 @@ def _as(chosen: AlertFilter, alert: Alert, fields: Filterable) -> bool:
         and (not chosen.severity or fields.severity in chosen.severity)
         and (not chosen.rule_keys or alert.rule_key in chosen.rule_keys)
         and (not chosen.store_ids or alert.store_id in chosen.store_ids)
-        and (not chosen.device_ids or alert.subject_id in chosen.device_ids)
+        and (not chosen.device_ids or (alert.subject_kind is SubjectKind.DEVICE and alert.subject_id in chosen.device_ids))
         and (chosen.assignee is None or fields.assignee == chosen.assignee)
         and (chosen.start is None or alert.first_seen >= chosen.start)
         and (chosen.end is None or alert.first_seen < chosen.end)
@@ -50,5 +82,10 @@ def _as(chosen: AlertFilter, alert: Alert, fields: Filterable) -> bool:
 
 
 def _found(search: str, alert: Alert) -> bool:
-    sought = search.casefold()
-    return any(sought in text.casefold() for text in (alert.title, alert.message, alert.subject_id, alert.rule_key))
+    sought = _sought(search)
+    return any(sought.search(text) for text in (alert.title, alert.message, alert.subject_id, alert.rule_key))
+
+
+@lru_cache(maxsize=256)
+def _sought(search: str) -> re.Pattern[str]:
+    return re.compile(literal(search))

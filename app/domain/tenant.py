@@ -6,6 +6,8 @@ from enum import Enum
 
 import msgspec
 
+from app.domain.ids import LANES, lane_of
+
 PLATFORM = "platform"
 """The tenant of platform services and their alerts; only a super admin is in it."""
 
@@ -38,6 +40,13 @@ EVERY_TENANT = Scope(None)
 
 def only(tenant_id: str) -> Scope:
     return Scope(frozenset((tenant_id,)))
+
+
+def lanes_of(scope: Scope) -> list[int]:
+    """The lanes in which the tenants of a scope live."""
+    if scope.tenant_ids is None:
+        return list(range(LANES))
+    return sorted({lane_of(tenant_id) for tenant_id in scope.tenant_ids})
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):

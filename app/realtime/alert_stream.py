@@ -10,8 +10,7 @@ import structlog
 from app.domain.alert import AlertEvent, AlertEventType
 from app.domain.alert_filter import AlertFilter, event_matches
 from app.domain.cursor import StreamCursor, read_cursor, write_cursor
-from app.domain.ids import LANES, lane_of
-from app.domain.tenant import Scope
+from app.domain.tenant import Scope, lanes_of
 from app.principal import Principal, read_scope
 from app.realtime.hub import Hub
 from app.realtime.log_reader import LogReader
@@ -33,13 +32,6 @@ class StreamItem:
     event: AlertEvent | None
     cursor: str
     at: datetime
-
-
-def lanes_of(scope: Scope) -> list[int]:
-    """The lanes in which the tenants of a scope live."""
-    if scope.tenant_ids is None:
-        return list(range(LANES))
-    return sorted({lane_of(tenant_id) for tenant_id in scope.tenant_ids})
 
 
 async def alert_events(hub: Hub, principal: Principal, chosen: AlertFilter, after: str | None) -> AsyncGenerator[StreamItem, None]:

@@ -6,7 +6,6 @@ from operator import eq
 from typing import TypeVar
 
 from app.domain.tenant import Scope
-from app.realtime.alert_stream import lanes_of
 from app.realtime.hub import Hub
 from app.realtime.wakes import nap
 

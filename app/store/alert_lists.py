@@ -1,13 +1,13 @@
 """Alerts in pages, counts and facets."""
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import Enum
 
-from app.domain.alert import Alert, Severity, SubjectKind
+from app.domain.alert import Alert, AlertStatus, Severity, SubjectKind
 from app.domain.alert_filter import AlertFilter
-from app.domain.tenant import Scope
+from app.domain.search import literal
+from app.domain.tenant import EVERY_TENANT, Scope
 from app.store.encoding import Document, from_document
 from app.store.mongo import Mongo
 
@@ -28,6 +28,7 @@ _SORTS: dict[AlertOrder, list[tuple[str, int]]] = {
 }
 FACETS = {"status": "$status", "severity": "$severity", "rule": "$rule_key", "store": "$store_id", "tenant": "$tenant_id"}
 MOST_IN_FACET = 100
+MOST_AT_ONCE = 1_000
 
 
 class AlertListStore:
@@ -65,9 +66,10 @@ class AlertListStore:
         return {Severity(row["_id"]): row["count"] for row in rows}
 
     async def acknowledged_until(self, now: datetime) -> list[Alert]:
-        """Acknowledgements that have run out, over all tenants."""
-        where = {"acknowledged_until": {"$lte": now}, "live": True}
-        return [from_document(document, Alert) for document in await self._alerts.find(Scope(None), where, limit=1_000)]
+        """Acknowledged alerts whose time has come, over all tenants, at most `MOST_AT_ONCE`."""
+        where = {"status": AlertStatus.ACKNOWLEDGED.value, "acknowledged_until": {"$lte": now}}
+        found = await self._alerts.find(EVERY_TENANT, where, sort=[("acknowledged_until", 1)], limit=MOST_AT_ONCE)
+        return [from_document(document, Alert) for document in found]
 
 
 def alert_query(chosen: AlertFilter) -> Document:
@@ -92,7 +94,7 @@ def alert_query(chosen: AlertFilter) -> Document:
     if bounds:
         clauses.append({"first_seen": bounds})
     if chosen.search:
-        sought = {"$regex": re.escape(chosen.search), "$options": "i"}
+        sought = {"$regex": literal(chosen.search)}
         clauses.append({"$or": [{field: sought} for field in ("title", "message", "subject_id", "rule_key")]})
     return {"$and": clauses} if clauses else {}
 
@@ -104,10 +106,16 @@ def place_of(alert: Alert, order: AlertOrder) -> Place:
 
 def _behind(sort: Sequence[tuple[str, int]], place: Place) -> Document:
     """Everything that sorts after a place: equal in the fields before, further in one."""
+    bounds = [datetime.fromtimestamp(int(value) / 1000, UTC) if field == "first_seen" else value for (field, _), value in zip(sort, place, strict=True)]
     alternatives: list[Document] = []
     equal: Document = {}
-    for (field, direction), value in zip(sort, place, strict=True):
-        bound = datetime.fromtimestamp(int(value) / 1000, UTC) if field == "first_seen" else value
-        alternatives.append({**equal, field: {"$gt" if direction > 0 else "$lt": bound}})
-        equal = {**equal, field: bound}
-    return {"$or": alternatives}
+    for (field, direction), bound in zip(sort, bounds, strict=True):
+        alternatives.append({**equal, field: {_further(direction): bound}})
+        equal[field] = bound
+    leading, direction = sort[0]
+    # Says nothing new, but lets an index begin at the place rather than at the newest alert.
+    return {leading: {f"{_further(direction)}e": bounds[0]}, "$or": alternatives}
+
+
+def _further(direction: int) -> str:
+    return "$gt" if direction > 0 else "$lt"

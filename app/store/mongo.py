@@ -30,6 +30,7 @@ Result = TypeVar("Result")
 
 _AWAY = (AutoReconnect, ConnectionFailure, ServerSelectionTimeoutError, NetworkTimeout, ExecutionTimeout, WTimeoutError)
 _DUPLICATE_KEY = 11000
+_TIMES_WITH_ZONE: CodecOptions[Document] = CodecOptions(tz_aware=True)
 
 
 class TenantViolationError(Exception):
@@ -42,11 +43,10 @@ def connect(uri: str, database: str) -> "Mongo":
         uri, tz_aware=True, serverSelectionTimeoutMS=5_000, appname="fleetbeat", retryWrites=True, maxPoolSize=50
     )
     chosen = client.get_default_database(database)
-    options: CodecOptions[Document] = CodecOptions(tz_aware=True)
     return Mongo(
         client,
         chosen.with_options(
-            codec_options=options,
+            codec_options=_TIMES_WITH_ZONE,
             write_concern=WriteConcern("majority"),
             read_concern=ReadConcern("majority"),
             read_preference=ReadPreference.PRIMARY,
@@ -67,7 +67,8 @@ class Mongo:
     async def correct(self, clock: DatabaseClock) -> None:
         """Sets the clock by the database's own time."""
         asked = time.monotonic()
-        hello = await self.database.command("hello")
+        # Commands do not inherit the database's options: without them its time comes without a zone.
+        hello = await self.database.command("hello", codec_options=_TIMES_WITH_ZONE)
         clock.correct(hello["localTime"], asked, time.monotonic())
 
     async def transaction(self, work: Callable[[Session], Coroutine[Any, Any, Result]]) -> Result:
