@@ -17,7 +17,7 @@ MOST_IN_BULK = 500
 _LONGEST = {"note": 2_000, "reason": 2_000, "text": 4_000, "assignee": 200}
 
 
-async def acknowledge_alert(  # noqa: PLR0913, PLR0917 - the arguments of the mutation
+async def acknowledge_alert(
     context: Context, principal: Principal, alert_id: str, note: str | None, until: datetime | None, version: int | None
 ) -> Alert:
     scope = read_scope(principal, None, Role.OPERATOR)
@@ -40,7 +40,7 @@ async def unacknowledge_alert(context: Context, principal: Principal, alert_id: 
     return await act(context, Action(principal, scope, "alert.unacknowledge", decide), alert_id)
 
 
-async def resolve_alert(  # noqa: PLR0913, PLR0917 - the arguments of the mutation
+async def resolve_alert(
     context: Context, principal: Principal, alert_id: str, reason: str, kind: Resolution, version: int | None
 ) -> Alert:
     scope = read_scope(principal, None, Role.OPERATOR)
@@ -86,7 +86,9 @@ async def comment_alert(context: Context, principal: Principal, alert_id: str, t
     return await act(context, Action(principal, scope, "alert.comment", decide), alert_id)
 
 
-async def acknowledge_alerts(context: Context, principal: Principal, alert_ids: Sequence[str], note: str | None) -> list[ActionResult]:
+async def acknowledge_alerts(
+    context: Context, principal: Principal, alert_ids: Sequence[str], note: str | None
+) -> list[ActionResult]:
     scope = read_scope(principal, None, Role.OPERATOR)
     _refuse([*_too_many(alert_ids), *_bad_text("note", note)])
 

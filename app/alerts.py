@@ -20,7 +20,7 @@ async def get_alert(context: Context, principal: Principal, alert_id: str) -> Al
     return await context.store.alerts.get(read_scope(principal, None), alert_id)
 
 
-async def list_alerts(  # noqa: PLR0913, PLR0917 - who asks, for which, in what order, how many, from where on
+async def list_alerts(
     context: Context, principal: Principal, chosen: AlertFilter, order: AlertOrder, first: int, after: str | None
 ) -> Page[Alert]:
     scope = read_scope(principal, chosen.tenant_id)
@@ -64,7 +64,7 @@ def _place(after: str | None, order: AlertOrder) -> Place | None:
     match order, decode_keyset(after):
         case AlertOrder.SEVERITY, [int(rank), int(at), str(alert_id)] if _is_time(at):
             return [rank, at, alert_id]
-        case (AlertOrder.NEWEST | AlertOrder.OLDEST), [int(at), str(alert_id)] if _is_time(at):
+        case ((AlertOrder.NEWEST | AlertOrder.OLDEST), [int(at), str(alert_id)]) if _is_time(at):
             return [at, alert_id]
     raise bad_field("after", "is not a cursor of this list in this order")
 

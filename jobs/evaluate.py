@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import structlog
 
-from app.alerts import expire_acknowledgements
+from app.alert_actions import expire_acknowledgements
 from app.context import Context
 from app.domain.ids import LANES
 from app.evaluation import lanes_to_sweep, sweep_lane

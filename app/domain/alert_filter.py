@@ -6,9 +6,9 @@ from functools import lru_cache
 
 import msgspec
 
-from app.domain.alert import Alert, AlertEvent, AlertStatus, Filterable, Severity, SubjectKind
+from app.domain.alert import Alert, AlertEvent, AlertStatus, Filterable, Severity
 from app.domain.search import literal
-from app.errors import FieldError
+from app.errors import BadInputError, FieldError
 
 MOST_IN_LIST = 200
 LONGEST_TEXT = 200
@@ -57,6 +57,11 @@ def filter_errors(chosen: AlertFilter) -> list[FieldError]:
     return errors
 
 
+def require_good_filter(chosen: AlertFilter) -> None:
+    if errors := filter_errors(chosen):
+        raise BadInputError(errors)
+
+
 def matches(chosen: AlertFilter, alert: Alert) -> bool:
     return _as(chosen, alert, Filterable(status=alert.status, severity=alert.severity, assignee=alert.assignee))
 
@@ -73,7 +78,7 @@ def _as(chosen: AlertFilter, alert: Alert, fields: Filterable) -> bool:
         and (not chosen.severity or fields.severity in chosen.severity)
         and (not chosen.rule_keys or alert.rule_key in chosen.rule_keys)
         and (not chosen.store_ids or alert.store_id in chosen.store_ids)
-        and (not chosen.device_ids or (alert.subject_kind is SubjectKind.DEVICE and alert.subject_id in chosen.device_ids))
+        and (not chosen.device_ids or alert.subject_id in chosen.device_ids)
         and (chosen.assignee is None or fields.assignee == chosen.assignee)
         and (chosen.start is None or alert.first_seen >= chosen.start)
         and (chosen.end is None or alert.first_seen < chosen.end)

@@ -8,7 +8,7 @@ from datetime import datetime
 import structlog
 
 from app.domain.alert import AlertEvent, AlertEventType
-from app.domain.alert_filter import AlertFilter, event_matches
+from app.domain.alert_filter import AlertFilter, event_matches, require_good_filter
 from app.domain.cursor import StreamCursor, read_cursor, write_cursor
 from app.domain.tenant import Scope, lanes_of
 from app.principal import Principal, read_scope
@@ -34,9 +34,12 @@ class StreamItem:
     at: datetime
 
 
-async def alert_events(hub: Hub, principal: Principal, chosen: AlertFilter, after: str | None) -> AsyncGenerator[StreamItem, None]:
-    """Goes on until the hub stops. Raises BadInputError for an `after` that is no cursor."""
+async def alert_events(
+    hub: Hub, principal: Principal, chosen: AlertFilter, after: str | None
+) -> AsyncGenerator[StreamItem, None]:
+    """Goes on until the hub stops. Raises BadInputError for a bad filter, and for an `after` that is no cursor."""
     scope = read_scope(principal, chosen.tenant_id)
+    require_good_filter(chosen)
     cursor = None if after is None else read_cursor(after)
     lanes = lanes_of(scope)
     with hub.subscribed(), hub.follower.wakes.sleeper(lanes) as news:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from operator import eq
 from typing import TypeVar
 
-from app.domain.tenant import Scope
+from app.domain.tenant import Scope, lanes_of
 from app.realtime.hub import Hub
 from app.realtime.wakes import nap
 

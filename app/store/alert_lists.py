@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import Enum
 
-from app.domain.alert import Alert, AlertStatus, Severity, SubjectKind
+from app.domain.alert import Alert, AlertStatus, Severity
 from app.domain.alert_filter import AlertFilter
 from app.domain.search import literal
 from app.domain.tenant import EVERY_TENANT, Scope
@@ -42,7 +42,9 @@ class AlertListStore:
         where = alert_query(chosen)
         if after is not None:
             where = {"$and": [where, _behind(_SORTS[order], after)]}
-        return [from_document(document, Alert) for document in await self._alerts.find(scope, where, sort=_SORTS[order], limit=limit)]
+        return [
+            from_document(document, Alert) for document in await self._alerts.find(scope, where, sort=_SORTS[order], limit=limit)
+        ]
 
     async def count(self, scope: Scope, chosen: AlertFilter) -> int:
         return await self._alerts.count(scope, alert_query(chosen))
@@ -81,13 +83,12 @@ def alert_query(chosen: AlertFilter) -> Document:
             ("severity", [severity.value for severity in chosen.severity]),
             ("rule_key", chosen.rule_keys),
             ("store_id", chosen.store_ids),
+            ("subject_id", chosen.device_ids),
         )
         if values
     ]
     if chosen.tenant_id is not None:
         clauses.append({"tenant_id": chosen.tenant_id})
-    if chosen.device_ids:
-        clauses.append({"subject_kind": SubjectKind.DEVICE.value, "subject_id": {"$in": list(chosen.device_ids)}})
     if chosen.assignee is not None:
         clauses.append({"assignee": chosen.assignee})
     bounds = {name: at for name, at in (("$gte", chosen.start), ("$lt", chosen.end)) if at is not None}
@@ -106,7 +107,10 @@ def place_of(alert: Alert, order: AlertOrder) -> Place:
 
 def _behind(sort: Sequence[tuple[str, int]], place: Place) -> Document:
     """Everything that sorts after a place: equal in the fields before, further in one."""
-    bounds = [datetime.fromtimestamp(int(value) / 1000, UTC) if field == "first_seen" else value for (field, _), value in zip(sort, place, strict=True)]
+    bounds = [
+        datetime.fromtimestamp(int(value) / 1000, UTC) if field == "first_seen" else value
+        for (field, _), value in zip(sort, place, strict=True)
+    ]
     alternatives: list[Document] = []
     equal: Document = {}
     for (field, direction), bound in zip(sort, bounds, strict=True):
