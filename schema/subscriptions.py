@@ -1,6 +1,7 @@
 """Subscriptions: what happens, as it happens, on the wire."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -61,9 +62,10 @@ class Subscription:
         after: Cursor | None = None,
     ) -> AsyncIterator[AlertEvent]:
         context = info.context
-        async for item in alert_events(context.hub, context.principal, chosen_alerts(filter), after):
-            context.loaders.clear()
-            yield _alert_event(item)
+        async with aclosing(alert_events(context.hub, context.principal, chosen_alerts(filter), after)) as items:
+            async for item in items:
+                context.loaders.clear()
+                yield _alert_event(item)
 
     @strawberry.subscription(  # type: ignore[untyped-decorator]
         description="Health as it changes; the newest state per device or service wins when a client is slow, and nothing ends "
@@ -75,8 +77,9 @@ class Subscription:
         filter: HealthFilter | None = None,  # noqa: A002
     ) -> AsyncIterator[HealthUpdate]:
         context = info.context
-        async for change in health_updates(context.hub, context.principal, _followed(filter)):
-            yield _health_update(context, change)
+        async with aclosing(health_updates(context.hub, context.principal, _followed(filter))) as changes:
+            async for change in changes:
+                yield _health_update(context, change)
 
     @strawberry.subscription(  # type: ignore[untyped-decorator]
         description="The overview, when it changes and at least every 5 s."
@@ -85,9 +88,10 @@ class Subscription:
         context = info.context
         scope = read_scope(context.principal, tenant_id)
         read = partial(overview.overview, context.context, context.principal, tenant_id)
-        async for picture in pictures(context.hub, scope, "overview", read, _same_figures):
-            context.loaders.clear()
-            yield show_overview(picture)
+        async with aclosing(pictures(context.hub, scope, "overview", read, _same_figures)) as shown:
+            async for picture in shown:
+                context.loaders.clear()
+                yield show_overview(picture)
 
 
 def _alert_event(item: StreamItem) -> AlertEvent:

@@ -79,6 +79,7 @@ async def test_news_come_within_two_seconds_and_once_while_redis_is_away(mongo_u
                 alert = await log.open("acme", "till-1")
                 await heard.count(1)
                 redis.child.kill()
+                redis.child.wait(5)
                 for count in (2, 3, 4):
                     await log.comment(alert)
                     async with asyncio.timeout(2):
@@ -116,5 +117,5 @@ async def test_a_process_knows_how_far_it_is_behind(hub: Hub, log: Log) -> None:
 
 async def _rings(context: Context) -> None:
     """Until Redis answers again."""
-    while not await context.bus.ping():
+    while not await context.bus.ping():  # noqa: ASYNC110
         await asyncio.sleep(0.05)

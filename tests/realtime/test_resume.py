@@ -46,7 +46,7 @@ async def take(hub: Hub, after: str | None, count: int) -> list[StreamItem]:
     stream = alert_events(hub, both, EVERYTHING, after)
     async with asyncio.timeout(PATIENCE_SEC):
         items = [await anext(stream) for _ in range(count)]
-    await stream.aclose()  # type: ignore[attr-defined]
+    await stream.aclose()
     return items
 
 
@@ -98,7 +98,7 @@ async def test_a_subscriber_that_falls_behind_the_ring_reads_on_from_the_record(
         items += [await anext(stream) for _ in range(120)]
         await log.comment(alert)
         items.append(await anext(stream))
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
         assert places(items) == [(event.lane, event.seq) for event in await log.everything("acme")]
         assert hub.replays >= 1
 
