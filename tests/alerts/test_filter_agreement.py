@@ -19,13 +19,13 @@ RULES = ["device_offline", "Straße.*", "kalt[1]"]
 STORES = ["north", "south"]
 DEVICES = ["pos-1", "POS-2", "caf\u00e9", "a\0b"]
 PEOPLE = ["olga", "mats"]
-LETTERS = "aAbB.*[](\\^$|?+ {}-\n\0\u00df\u1e9eKk\u212a\u0130\u0131iIſsSé\u00c9\u10d0\u1c90Ωω\u2126"
+LETTERS = "aAbB.*[](\\^$|?+ {}-\n\0\u00df\u1e9eKk\u212a\u0130\u0131iI\u017fsS\u00e9\u00c9\u10d0\u1c90Ωω\u2126"
 TEXTS = [
     "Device offline: Till 1",
     "STRASSE",
     "straße",
     "kelvin \u212a",
-    "İstanbul ıi",
+    "\u0130stanbul \u0131i",
     "a.b*c [x] (y) \\z",
     "line\nbreak",
     "nul\0here",
