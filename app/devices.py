@@ -47,16 +47,16 @@ class DevicePatch(msgspec.Struct, frozen=True, kw_only=True):
 
     device_id: str
     tenant_id: str | None = None
-    store_id: str | None | msgspec.UnsetType = msgspec.UNSET
-    name: str | None | msgspec.UnsetType = msgspec.UNSET
-    hostname: str | None | msgspec.UnsetType = msgspec.UNSET
-    kind: str | None | msgspec.UnsetType = msgspec.UNSET
-    description: str | None | msgspec.UnsetType = msgspec.UNSET
-    tags: tuple[str, ...] | None | msgspec.UnsetType = msgspec.UNSET
-    offline_after_sec: int | None | msgspec.UnsetType = msgspec.UNSET
-    timezone: str | None | msgspec.UnsetType = msgspec.UNSET
-    hosted_tenant_ids: tuple[str, ...] | None | msgspec.UnsetType = msgspec.UNSET
-    gateway_id: str | None | msgspec.UnsetType = msgspec.UNSET
+    store_id: str | msgspec.UnsetType | None = msgspec.UNSET
+    name: str | msgspec.UnsetType | None = msgspec.UNSET
+    hostname: str | msgspec.UnsetType | None = msgspec.UNSET
+    kind: str | msgspec.UnsetType | None = msgspec.UNSET
+    description: str | msgspec.UnsetType | None = msgspec.UNSET
+    tags: tuple[str, ...] | msgspec.UnsetType | None = msgspec.UNSET
+    offline_after_sec: int | msgspec.UnsetType | None = msgspec.UNSET
+    timezone: str | msgspec.UnsetType | None = msgspec.UNSET
+    hosted_tenant_ids: tuple[str, ...] | msgspec.UnsetType | None = msgspec.UNSET
+    gateway_id: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 async def get_device(context: Context, principal: Principal, tenant_id: str | None, device_id: str) -> Device | None:
@@ -119,7 +119,9 @@ async def register_device(context: Context, principal: Principal, wanted: Device
 async def auto_register(context: Context, tenant: Tenant, device_id: str, profile: DeviceProfile) -> Device:
     """A device that beats for the first time where beats may register: without a token of its own, under the same quota."""
     await _require_room(context, tenant)
-    wanted = DevicePatch(device_id=device_id, **{name: getattr(profile, name) for name in ("store_id", "name", "hostname", "kind")})
+    wanted = DevicePatch(
+        device_id=device_id, **{name: getattr(profile, name) for name in ("store_id", "name", "hostname", "kind")}
+    )
     device = await _new_device(context, tenant, wanted, None)
     if not await context.store.devices.insert(device):
         there = await context.store.devices.get(only(tenant.id), tenant.id, device_id)
@@ -149,7 +151,9 @@ async def update_device(context: Context, principal: Principal, patch: DevicePat
     return after
 
 
-async def rotate_device_token(context: Context, principal: Principal, tenant_id: str | None, device_id: str) -> tuple[Device, str]:
+async def rotate_device_token(
+    context: Context, principal: Principal, tenant_id: str | None, device_id: str
+) -> tuple[Device, str]:
     """A new token, shown this once; the old one holds for another day."""
     tenant = await _writable_tenant(context, principal, tenant_id)
     before = await _present(context, tenant.id, device_id)
@@ -268,7 +272,18 @@ def _given(patch: DevicePatch) -> dict[str, Any]:
 
 
 def _shown(device: Device) -> dict[str, object]:
-    fields = ("device_id", "store_id", "name", "hostname", "kind", "description", "tags", "own_offline_after", "timezone", "gateway_id")
+    fields = (
+        "device_id",
+        "store_id",
+        "name",
+        "hostname",
+        "kind",
+        "description",
+        "tags",
+        "own_offline_after",
+        "timezone",
+        "gateway_id",
+    )
     return {name: getattr(device, name) for name in (*fields, "hosted_tenant_ids")}
 
 

@@ -37,7 +37,9 @@ async def sweep_lane(context: Context, lane: int) -> int:
         now = context.clock.now()
         signs = await context.store.intakes.signs()
         if signs is None or now - signs.alive_at > GAP:
-            _log.warning("sweep.held", lane=lane, reason="no intake is writing", alive_at=None if signs is None else signs.alive_at)
+            _log.warning(
+                "sweep.held", lane=lane, reason="no intake is writing", alive_at=None if signs is None else signs.alive_at
+            )
             return looked
         keys = await _keys_to_look_at(context, lane, now)
         for group in _groups(keys):
@@ -114,7 +116,9 @@ async def _look_at_group(context: Context, lane: int, keys: Sequence[str], gap_e
     await transact(context, lane, work)
 
 
-async def add_decisions(context: Context, sightings: Sequence[Sighting], writes: Writes, now: datetime, session: Session | None) -> None:
+async def add_decisions(
+    context: Context, sightings: Sequence[Sighting], writes: Writes, now: datetime, session: Session | None
+) -> None:
     """Decides on every sighting by what is remembered and live, as the session sees it."""
     states = await context.store.rule_states.get_many([one.state_id for one in sightings], session)
     live = await context.store.alerts.live(EVERY_TENANT, [one.alert_key for one in sightings], session=session)

@@ -9,7 +9,6 @@ import structlog
 from app.context import Context
 from app.domain.beat import Beat, metric_value
 from app.domain.conditions.metric import observe_beat, observe_window
-from app.domain.conditions.observation import Observation
 from app.domain.device import Device, DeviceStatus
 from app.domain.ids import device_key
 from app.domain.judgement import Sighting
@@ -98,7 +97,9 @@ async def _of_rule(
         if not isinstance(rule.condition, MetricCondition):
             return []
         if rule.condition.aggregation is Aggregation.LAST:
-            return [one for device in devices if (one := _of_beats(rule, rule.condition, device, beats.get(device.id, []), now)).seen]
+            return [
+                one for device in devices if (one := _of_beats(rule, rule.condition, device, beats.get(device.id, []), now)).seen
+            ]
         return await _of_windows(context, rule, rule.condition, devices, now)
     except (ValueError, ArithmeticError, LookupError, TypeError) as error:
         # A rule that fails never stops the others; what the database throws is not the rule's.
@@ -128,7 +129,9 @@ async def _of_windows(
         after = now - timedelta(seconds=condition.window_sec)
         windows = await context.store.heartbeats.window(tenant_id, [device.device_id for device in mine], after, now)
         for device in mine:
-            values = [value for beat in windows.get(device.device_id, []) if (value := metric_value(beat, condition.metric)) is not None]
+            values = [
+                value for beat in windows.get(device.device_id, []) if (value := metric_value(beat, condition.metric)) is not None
+            ]
             seen = observe_window(condition, values, now)
             if seen is not None:
                 sightings.append(Sighting(rule, device, [seen]))

@@ -14,7 +14,16 @@ from app.domain.beat import Beat, Metric, ServiceReport
 from app.domain.device import Device, DeviceStatus
 from app.domain.ids import device_key, is_device_id, lane_of, new_id
 from app.domain.tenant import Role, Tenant
-from app.errors import BadInputError, ErrorCode, FieldError, FleetbeatError, ForbiddenError, NotFoundError, UnauthenticatedError, bad_field
+from app.errors import (
+    BadInputError,
+    ErrorCode,
+    FieldError,
+    FleetbeatError,
+    ForbiddenError,
+    NotFoundError,
+    UnauthenticatedError,
+    bad_field,
+)
 from app.principal import Principal, PrincipalKind
 from app.realtime.intake import ArrivedBeat
 from app.store.connectivity import SeenDevice
@@ -175,7 +184,9 @@ async def _require_device(context: Context, principal: Principal, tenant: Tenant
         return
     may_register = principal.kind is PrincipalKind.ANONYMOUS or (principal.role is not None and principal.role.covers(Role.ADMIN))
     if not may_register:
-        raise NotFoundError(f"device {beat.device_id!r} is not registered in tenant {tenant.id!r}; an ADMIN does that with registerDevice")
+        raise NotFoundError(
+            f"device {beat.device_id!r} is not registered in tenant {tenant.id!r}; an ADMIN does that with registerDevice"
+        )
     profile = DeviceProfile(store_id=beat.store_id, name=beat.name, hostname=beat.hostname, kind=beat.kind)
     device: Device = await auto_register(context, tenant, beat.device_id, profile)
     context.intake.roll.note(device.id, time.monotonic())
@@ -206,7 +217,12 @@ def check_beat(beat: BeatInput, now: datetime) -> list[FieldError]:
     if beat.sequence is not None and beat.sequence < 0:
         errors.append(FieldError("input.sequence", f"is {beat.sequence}; must not be negative"))
     if beat.sent_at is not None and not now - OLDEST <= beat.sent_at <= now + FUTURE:
-        errors.append(FieldError("input.sentAt", f"is {beat.sent_at.isoformat()}; it is {now.isoformat()} here: at most 5 min ahead and 30 days back"))
+        errors.append(
+            FieldError(
+                "input.sentAt",
+                f"is {beat.sent_at.isoformat()}; it is {now.isoformat()} here: at most 5 min ahead and 30 days back",
+            )
+        )
     return errors + _check_lists(beat)
 
 
@@ -216,7 +232,11 @@ def _check_gauge(path: str, value: float | None, most: float) -> list[FieldError
     if not math.isfinite(value):
         return [FieldError(path, f"is {value}; must be a finite number")]
     if value < 0 or value > most:
-        return [FieldError(path, f"is {value:g}; must be 0 to {most:g}" if math.isfinite(most) else f"is {value:g}; must not be negative")]
+        return [
+            FieldError(
+                path, f"is {value:g}; must be 0 to {most:g}" if math.isfinite(most) else f"is {value:g}; must not be negative"
+            )
+        ]
     return []
 
 
@@ -228,7 +248,11 @@ def _check_lists(beat: BeatInput) -> list[FieldError]:
         names = [entry.name for entry in entries]
         if len(set(names)) < len(names):
             errors.append(FieldError(f"input.{name}", "names one twice"))
-        errors += [FieldError(f"input.{name}[{at}].name", "must have 1 to 100 characters") for at, one in enumerate(names) if not 0 < len(one) <= 100]
+        errors += [
+            FieldError(f"input.{name}[{at}].name", "must have 1 to 100 characters")
+            for at, one in enumerate(names)
+            if not 0 < len(one) <= 100
+        ]
     errors += [
         FieldError(f"input.metrics[{at}].value", f"is {metric.value}; must be a finite number")
         for at, metric in enumerate(beat.metrics)

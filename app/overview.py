@@ -49,9 +49,7 @@ async def overview(context: Context, principal: Principal, tenant_id: str | None
     )
 
 
-async def _by_health(
-    context: Context, scope: Scope, counts: dict[tuple[DeviceStatus, bool], int]
-) -> Counter[HealthStatus]:
+async def _by_health(context: Context, scope: Scope, counts: dict[tuple[DeviceStatus, bool], int]) -> Counter[HealthStatus]:
     """All as if they had no alerts, corrected for the few that have."""
     devices: Counter[HealthStatus] = Counter()
     for (status, well), count in counts.items():

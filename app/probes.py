@@ -29,7 +29,11 @@ class Probes:
 
     async def readyz(self, _: Request) -> Response:
         """Whether to send traffic here. Without Redis everything goes on, a second later, so that is said and no reason to refuse."""
-        body: dict[str, object] = {"mongo": "away", "indexes": "unknown", "redis": "here" if await self.context.bus.ping() else "away"}
+        body: dict[str, object] = {
+            "mongo": "away",
+            "indexes": "unknown",
+            "redis": "here" if await self.context.bus.ping() else "away",
+        }
         try:
             await self.context.mongo.ping()
             body["mongo"] = "here"

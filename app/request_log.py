@@ -53,7 +53,9 @@ class RequestLog:
             path = scope["path"] if scope["path"] in ("/graphql", "/healthz", "/readyz", "/metrics") else "other"
             telemetry.REQUEST_SECONDS.labels(path, str(status)).observe(seconds)
             if status >= 500 or seconds >= SLOW_SEC:
-                _log.warning("request.slow_or_failed", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000))
+                _log.warning(
+                    "request.slow_or_failed", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000)
+                )
 
 
 def _given(value: bytes | None, form: re.Pattern[bytes]) -> str | None:

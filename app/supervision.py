@@ -26,6 +26,6 @@ async def _again_and_again(name: str, work: Callable[[], Awaitable[None]]) -> No
     while True:
         try:
             await work()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, the loop has to go on
             _log.exception("loop.failed", loop=name, error=type(error).__name__)
         await asyncio.sleep(AGAIN_AFTER_SEC)

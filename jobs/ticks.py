@@ -55,7 +55,7 @@ async def keep_ticking(context: Context, tick: Tick, queue: Queue) -> None:
         started = asyncio.get_running_loop().time()
         try:
             await run_tick(context, tick, queue)
-        except Exception:
+        except Exception:  # noqa: BLE001 - said, and tried again at the next tick
             _log.exception("tick.failed", tick=tick.name)
         spent = asyncio.get_running_loop().time() - started
         await asyncio.sleep(max(0.05, tick.interval_sec - spent))

@@ -2,6 +2,8 @@
 
 from functools import cache
 
+from strawberry.tools import merge_types
+
 import schema.enums  # noqa: F401 - names the domain's enums before any type is resolved
 from schema.administration import AdministrationMutation, AdministrationQuery
 from schema.alerts import AlertMutation, AlertQuery
@@ -11,7 +13,6 @@ from schema.overview import OverviewQuery
 from schema.rules import RuleMutation, RuleQuery
 from schema.subscriptions import DeviceHealthUpdate, Subscription
 from schema.system import SystemQuery
-from strawberry.tools import merge_types
 
 _QUERIES = (AlertQuery, DeviceQuery, RuleQuery, OverviewQuery, AdministrationQuery, SystemQuery)
 _MUTATIONS = (DeviceMutation, AlertMutation, RuleMutation, AdministrationMutation)

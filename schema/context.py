@@ -12,7 +12,6 @@ from app.principal import Principal
 from app.realtime.hub import Hub
 from schema.loaders import Loaders
 
-
 ShowAlert = Callable[[Alert], Any]
 """From an alert as it is kept to its type of the schema: devices show alerts, and alerts show devices."""
 

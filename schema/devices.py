@@ -237,7 +237,9 @@ class DeviceQuery:
         after: Cursor | None = None,
     ) -> DeviceConnection:
         chosen = _chosen(filter)
-        page = await devices.list_devices(info.context.context, info.context.principal, tenant_id, chosen, given_or(first, 50), after)
+        page = await devices.list_devices(
+            info.context.context, info.context.principal, tenant_id, chosen, given_or(first, 50), after
+        )
         nodes = [device(one) for one in page.items]
         edges = [DeviceEdge(cursor=Cursor(cursor), node=node) for cursor, node in zip(page.cursors, nodes, strict=True)]
         return DeviceConnection(edges=edges, nodes=nodes, page_info=page_info(page, after), tenant=tenant_id, chosen=chosen)
@@ -258,7 +260,10 @@ class DeviceMutation:
         ack = await heartbeats.record_many(info.context.context, info.context.principal, beats)
         rejected = [
             HeartbeatRejection(
-                index=one.index, device_id=None if one.device_id is None else ID(one.device_id), code=one.code, message=one.message
+                index=one.index,
+                device_id=None if one.device_id is None else ID(one.device_id),
+                code=one.code,
+                message=one.message,
             )
             for one in ack.rejected
         ]

@@ -10,6 +10,18 @@ from app.domain.tenant import Role
 from app.errors import ErrorCode
 from app.store.alert_lists import AlertOrder
 
-for _enum in (AlertEventType, AlertOrder, AlertStatus, Aggregation, Comparison, DeviceStatus, ErrorCode, HealthStatus, Role, Severity, SubjectKind):
+for _enum in (
+    AlertEventType,
+    AlertOrder,
+    AlertStatus,
+    Aggregation,
+    Comparison,
+    DeviceStatus,
+    ErrorCode,
+    HealthStatus,
+    Role,
+    Severity,
+    SubjectKind,
+):
     strawberry.enum(_enum)
 strawberry.enum(Resolution, name="ResolutionKind")

@@ -28,7 +28,9 @@ TOUCH_EVERY = timedelta(seconds=60)
 PERSON_RESOLUTIONS = (Resolution.MANUAL, Resolution.FALSE_POSITIVE)
 
 
-def open_for_device(alert_id: str, rule: Rule, device: Device, seen: Observation, *, first_seen: datetime, now: datetime) -> Change:
+def open_for_device(
+    alert_id: str, rule: Rule, device: Device, seen: Observation, *, first_seen: datetime, now: datetime
+) -> Change:
     """A new alert of a rule on a device."""
     name = device.name or device.device_id
     alert = Alert(
@@ -60,7 +62,9 @@ def repeat(alert: Alert, seen: Observation, now: datetime) -> Change | None:
     """It is still so: noted at most once a minute, told at most once an hour."""
     if now - alert.last_seen < TOUCH_EVERY:
         return None
-    after = msgspec.structs.replace(alert, last_seen=now, occurrences=alert.occurrences + 1, value=seen.value, message=seen.reason)
+    after = msgspec.structs.replace(
+        alert, last_seen=now, occurrences=alert.occurrences + 1, value=seen.value, message=seen.reason
+    )
     if now - (alert.repeated_at or alert.first_seen) < REPEAT_EVERY:
         return Change(type=None, at=now, before=alert, after=after)
     after = msgspec.structs.replace(after, repeated_at=now)

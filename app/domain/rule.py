@@ -114,9 +114,7 @@ class RuleState(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_blank(self) -> bool:
         """Nothing left to remember."""
-        return not self.firing and all(
-            at is None for at in (self.pending_since, self.cooldown_until, self.remember_until)
-        )
+        return not self.firing and all(at is None for at in (self.pending_since, self.cooldown_until, self.remember_until))
 
 
 def state_id(tenant_id: str, rule_key: str, subject_id: str) -> str:

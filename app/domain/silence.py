@@ -23,7 +23,9 @@ class Look:
 
 def absence_rules(rules: Sequence[Rule], device: Device) -> list[Rule]:
     """The enabled absence rules that are for this device."""
-    return [rule for rule in rules if rule.enabled and isinstance(rule.condition, AbsenceCondition) and in_scope(rule.scope, device)]
+    return [
+        rule for rule in rules if rule.enabled and isinstance(rule.condition, AbsenceCondition) and in_scope(rule.scope, device)
+    ]
 
 
 def look_at(device: Device, rules: Sequence[Rule], gap_end: datetime | None, now: datetime) -> Look:

@@ -14,7 +14,6 @@ from app.domain.alert import Alert
 from app.domain.conditions.observation import Observation
 from app.domain.rule import Rule, RuleState
 
-
 REMEMBER = timedelta(seconds=30)
 """How long an ended state is kept at least: longer than the overlap of two reads of the same beats."""
 

@@ -106,7 +106,5 @@ class Bus:
 
 
 def open_bus(url: str) -> Bus:
-    redis: Redis = Redis.from_url(
-        url, socket_timeout=5, socket_connect_timeout=1, health_check_interval=10, max_connections=50
-    )
+    redis: Redis = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=1, health_check_interval=10, max_connections=50)
     return Bus(redis)

@@ -107,7 +107,7 @@ class Intake:
             group = self._next_group()
             try:
                 seen = await self._write([one for waiting in group for one in waiting.arrived])
-            except Exception as error:  # the callers' to know, whatever it is
+            except Exception as error:  # noqa: BLE001 - the callers' to know, whatever it is
                 self.figures.failed += sum(len(waiting.arrived) for waiting in group)
                 for waiting in group:
                     if not waiting.stored.done():

@@ -102,8 +102,12 @@ class ConnectivityStore:
 
     async def lanes_with_work(self, now: datetime) -> set[int]:
         """Lanes in which a device is due, or is back and not yet settled."""
-        due = await self._devices.aggregate(EVERY_TENANT, {"due_at": {"$lte": now}, "lane": {"$gte": 0}}, [{"$group": {"_id": "$lane"}}])
-        back = await self._devices.aggregate(EVERY_TENANT, {"lane": {"$gte": 0}, **_heard_of_again(now)}, [{"$group": {"_id": "$lane"}}])
+        due = await self._devices.aggregate(
+            EVERY_TENANT, {"due_at": {"$lte": now}, "lane": {"$gte": 0}}, [{"$group": {"_id": "$lane"}}]
+        )
+        back = await self._devices.aggregate(
+            EVERY_TENANT, {"lane": {"$gte": 0}, **_heard_of_again(now)}, [{"$group": {"_id": "$lane"}}]
+        )
         return {row["_id"] for row in (*due, *back)}
 
     async def due(self, lane: int, now: datetime, limit: int) -> list[str]:
@@ -145,7 +149,12 @@ class ConnectivityStore:
     async def shorten_wake_ups(self, scope: Scope, tenant_id: str, rule_scope: RuleScope, after_sec: int) -> None:
         """An absence rule that wants a look earlier than that, at the devices in its scope."""
         where: dict[str, Any] = {"tenant_id": tenant_id, "retired_at": None}
-        lists = (("device_id", rule_scope.device_ids), ("store_id", rule_scope.store_ids), ("kind", rule_scope.kinds), ("tags", rule_scope.tags))
+        lists = (
+            ("device_id", rule_scope.device_ids),
+            ("store_id", rule_scope.store_ids),
+            ("kind", rule_scope.kinds),
+            ("tags", rule_scope.tags),
+        )
         where |= {field: {"$in": list(values)} for field, values in lists if values}
         await self._devices.update(scope, where, [{"$set": {"wake_after": {"$min": ["$wake_after", after_sec]}}}])
 

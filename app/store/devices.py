@@ -34,7 +34,9 @@ class DeviceStore:
 
     async def named(self, scope: Scope, device_id: str) -> list[Device]:
         """The devices of this id, one a tenant."""
-        return [from_document(document, Device) for document in await self._devices.find(scope, {"device_id": device_id}, limit=2)]
+        return [
+            from_document(document, Device) for document in await self._devices.find(scope, {"device_id": device_id}, limit=2)
+        ]
 
     async def by_token_id(self, token_id: str) -> Device | None:
         document = await self._devices.find_one(EVERY_TENANT, {"tokens.id": token_id})
@@ -58,7 +60,12 @@ class DeviceStore:
     async def add_token(self, scope: Scope, key: str, token: DeviceToken, old_ends_at: datetime) -> Device | None:
         """A new token beside the newest old one, which ends at `old_ends_at` or when it would have."""
         newest = {"$slice": [{"$ifNull": ["$tokens", []]}, -1]}
-        ending = {"$map": {"input": newest, "in": {"$mergeObjects": ["$$this", {"expires_at": {"$min": [old_ends_at, "$$this.expires_at"]}}]}}}
+        ending = {
+            "$map": {
+                "input": newest,
+                "in": {"$mergeObjects": ["$$this", {"expires_at": {"$min": [old_ends_at, "$$this.expires_at"]}}]},
+            }
+        }
         change = [{"$set": {"tokens": {"$concatArrays": [ending, [to_token(token)]]}}}]
         document = await self._devices.take(scope, {"_id": key, "retired_at": None}, change)
         return None if document is None else from_document(document, Device)
@@ -87,7 +94,9 @@ class DeviceStore:
         where = _where(chosen, troubled)
         if after is not None:
             device_id, tenant_id = after
-            behind: Document = {"$or": [{"device_id": {"$gt": device_id}}, {"device_id": device_id, "tenant_id": {"$gt": tenant_id}}]}
+            behind: Document = {
+                "$or": [{"device_id": {"$gt": device_id}}, {"device_id": device_id, "tenant_id": {"$gt": tenant_id}}]
+            }
             where = {"$and": [where, behind]}
         found = await self._devices.find(scope, where, sort=[("device_id", 1), ("tenant_id", 1)], limit=limit)
         return [from_document(document, Device) for document in found]

@@ -36,7 +36,9 @@ class HeartbeatStore:
         }
         keys = [device_key(tenant_id, device_id) for tenant_id, device_id in devices]
         # One look-up along the index a device: a sort-and-group would read every beat that is kept.
-        rows = await self._devices.aggregate(scope, {"_id": {"$in": keys}}, [{"$project": {"tenant_id": 1, "device_id": 1}}, {"$lookup": newest}])
+        rows = await self._devices.aggregate(
+            scope, {"_id": {"$in": keys}}, [{"$project": {"tenant_id": 1, "device_id": 1}}, {"$lookup": newest}]
+        )
         return {row["_id"]: from_document(row["beats"][0], Beat) for row in rows if row["beats"]}
 
     async def history(

@@ -35,8 +35,15 @@ class IntakeStore:
     async def sign(self, record: IntakeRecord, gap: timedelta) -> None:
         """Writes a sign of life. One that comes more than `gap` after the last one of any process ends a gap."""
         milliseconds = int(gap.total_seconds() * 1000)
-        silent = {"$gt": [{"$subtract": [record.at, {"$ifNull": ["$alive_at", datetime.fromtimestamp(0, record.at.tzinfo)]}]}, milliseconds]}
-        together = {"$set": {"gap_end": {"$cond": [silent, record.at, "$gap_end"]}, "alive_at": {"$max": ["$alive_at", record.at]}}}
+        silent = {
+            "$gt": [
+                {"$subtract": [record.at, {"$ifNull": ["$alive_at", datetime.fromtimestamp(0, record.at.tzinfo)]}]},
+                milliseconds,
+            ]
+        }
+        together = {
+            "$set": {"gap_end": {"$cond": [silent, record.at, "$gap_end"]}, "alive_at": {"$max": ["$alive_at", record.at]}}
+        }
         await self._intakes.update({"_id": _ALL}, [together], upsert=True)
         own = {"at": record.at, "beats_per_sec": record.beats_per_sec, "subscribers": record.subscribers}
         own["expire_at"] = record.at + timedelta(minutes=5)

@@ -41,7 +41,9 @@ class LeaseStore:
         await self._leases.update({"_id": f"tick:{name}"}, {"$set": change})
 
     async def ticks(self) -> list[TickRecord]:
-        return [from_document(row, TickRecord) for row in await self._leases.find({"_id": {"$regex": "^tick:"}}, sort=[("_id", 1)])]
+        return [
+            from_document(row, TickRecord) for row in await self._leases.find({"_id": {"$regex": "^tick:"}}, sort=[("_id", 1)])
+        ]
 
     async def hold_lane(self, kind: str, lane: int, owner: str, now: datetime, seconds: float) -> bool:
         """Whether `owner` may work on the lane until `seconds` from now; a dead owner's hold simply ends."""

@@ -111,9 +111,7 @@ class PlatformCollection:
         if documents:
             await self._collection.insert_many(documents, session=session)
 
-    async def update(
-        self, where: Mapping[str, Any], change: Any, *, upsert: bool = False, session: Session | None = None
-    ) -> int:
+    async def update(self, where: Mapping[str, Any], change: Any, *, upsert: bool = False, session: Session | None = None) -> int:
         """How many documents it matched, or made."""
         done = await self._collection.update_many(where, change, upsert=upsert, session=session)
         return int(done.matched_count) + (0 if done.upserted_id is None else 1)
@@ -132,7 +130,9 @@ class TenantCollection:
     def __init__(self, collection: "AsyncIOMotorCollection[Document]") -> None:
         self._collection = collection
 
-    async def find(self, scope: Scope, where: Mapping[str, Any], *, session: Session | None = None, **options: Any) -> list[Document]:
+    async def find(
+        self, scope: Scope, where: Mapping[str, Any], *, session: Session | None = None, **options: Any
+    ) -> list[Document]:
         return await self._collection.find(_within(scope, where), session=session, **options).to_list(None)
 
     def stream(self, scope: Scope, where: Mapping[str, Any], **options: Any) -> AsyncIterator[Document]:
@@ -170,9 +170,7 @@ class TenantCollection:
             return int(details.get("nInserted", 0))
         return len(done.inserted_ids)
 
-    async def update(
-        self, scope: Scope, where: Mapping[str, Any], change: Any, *, session: Session | None = None
-    ) -> int:
+    async def update(self, scope: Scope, where: Mapping[str, Any], change: Any, *, session: Session | None = None) -> int:
         """How many documents it matched."""
         return int((await self._collection.update_many(_within(scope, where), change, session=session)).matched_count)
 

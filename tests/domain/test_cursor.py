@@ -19,10 +19,8 @@ def test_a_cursor_is_read_as_it_was_written(epoch: str, issued: int, positions: 
 
 @given(some.text(max_size=80))
 def test_whatever_is_no_cursor_is_refused_as_bad_input(text: str) -> None:
-    try:
-        read_cursor(text)
-    except BadInputError as error:
-        assert error.fields[0].path == "after"
+    with pytest.raises(BadInputError, match="after: is not a cursor"):
+        read_cursor(f"!{text}")
 
 
 @pytest.mark.parametrize("positions", [{16: 1}, {-1: 1}, {0: -1}])

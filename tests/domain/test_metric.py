@@ -54,7 +54,9 @@ def test_any_further_gauge_of_a_beat_can_be_watched() -> None:
 
 def test_an_empty_window_says_nothing_but_a_count_of_nothing_is_zero() -> None:
     assert observe_window(cpu_over(90, aggregation=Aggregation.AVG, window_sec=60), [], at(0)) is None
-    counting = MetricCondition(metric="cpuUsage", comparison=Comparison.LT, threshold=1, aggregation=Aggregation.COUNT, window_sec=60)
+    counting = MetricCondition(
+        metric="cpuUsage", comparison=Comparison.LT, threshold=1, aggregation=Aggregation.COUNT, window_sec=60
+    )
     seen = observe_window(counting, [], at(0))
     assert seen is not None
     assert seen.breach

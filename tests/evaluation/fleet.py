@@ -9,14 +9,13 @@ from app.context import Context
 from app.domain.alert import Alert, AlertEvent
 from app.domain.device import Device, DeviceStatus
 from app.domain.ids import LANES, device_key, lane_of
+from app.domain.silence import GAP
 from app.domain.tenant import only
 from app.evaluation import sweep_lane
 from app.gauges import judge_lane
 from app.heartbeats import BeatAck, BeatInput, record
-from app.domain.silence import GAP
 from app.principal import Principal, PrincipalKind
 from app.store.intakes import IntakeRecord
-
 
 
 class Fleet:
@@ -95,5 +94,3 @@ class Fleet:
 
 def numbered(count: int) -> Sequence[str]:
     return [f"till-{number}" for number in range(count)]
-
-

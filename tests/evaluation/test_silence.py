@@ -5,9 +5,9 @@ import asyncio
 from app.domain.alert import AlertEventType, AlertStatus, Resolution, Severity
 from app.domain.device import DeviceStatus
 from app.domain.rule import AbsenceCondition
+from app.domain.silence import GAP
 from app.domain.tenant import only
 from app.evaluation import refresh_wake_ups, sweep_lane, withdraw_rule
-from app.domain.silence import GAP
 from app.store.intakes import IntakeRecord
 from jobs.evaluate import sweep as sweep_job
 from tests.domain.making import a_rule
@@ -79,7 +79,9 @@ async def test_beats_and_sweeps_in_any_order_leave_no_stuck_state(fleet: Fleet) 
     await asyncio.gather(*(fleet.beat(name) for name in names))
     await fleet.pass_time(5)
     # At the very deadline: half of them beat while four sweeps run.
-    await asyncio.gather(*(fleet.sweep() for _ in range(2)), *(fleet.beat(name) for name in names[::2]), fleet.sweep(), fleet.sweep())
+    await asyncio.gather(
+        *(fleet.sweep() for _ in range(2)), *(fleet.beat(name) for name in names[::2]), fleet.sweep(), fleet.sweep()
+    )
     await fleet.sweep()
     for name in names[::2]:
         assert (await fleet.device(name)).status is DeviceStatus.ONLINE
@@ -205,4 +207,3 @@ async def test_a_rule_that_is_taken_away_ends_its_alerts(fleet: Fleet) -> None:
     await withdraw_rule(fleet.context, only("acme"), "device_offline", "the rule was switched off")
     *_, last = await fleet.record()
     assert (last.type, last.alert.resolution) == (AlertEventType.RESOLVED, Resolution.RULE_CHANGED)
-

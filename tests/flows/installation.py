@@ -42,7 +42,7 @@ class Installation:
         return Api(self.session, self.url, f"Device {token}")
 
     def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen([sys.executable, "-m", "app.cli", *arguments], env=dict(self._environment), cwd=ROOT)  # noqa: ASYNC220
+        return subprocess.Popen([sys.executable, "-m", "app.cli", *arguments], env=dict(self._environment), cwd=ROOT)
 
     async def until_ready(self, workers: int) -> None:
         async with asyncio.timeout(25):

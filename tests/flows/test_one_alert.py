@@ -1,6 +1,7 @@
 """One beat, one alert, end to end: over the wire, through processes of their own."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 
 import pytest
@@ -15,7 +16,9 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-async def test_a_device_goes_silent_is_acknowledged_and_comes_back(installation: Installation) -> None:
+async def test_a_device_goes_silent_is_acknowledged_and_comes_back(
+    installation: Installation, figure: Callable[[str], None]
+) -> None:
     root = installation.person()
     await root.ask(CREATE_TENANT, id="acme", name="Acme")
     admin = installation.person(Role.ADMIN, "acme", name="olga")
@@ -27,7 +30,7 @@ async def test_a_device_goes_silent_is_acknowledged_and_comes_back(installation:
         opened = (await stream.next())["alertEvents"]
         assert (opened["type"], opened["alert"]["ruleKey"], opened["alert"]["severity"]) == ("OPENED", "device_offline", "HIGH")
         late = (moment(opened["at"]) - moment(beat["receivedAt"])).total_seconds() - 5
-        print(f"\nopened {late:.2f} s after the deadline")
+        figure(f"opened {late:.2f} s after the deadline")
         assert late < 3
         shown = (await admin.ask(DEVICE, deviceId="till-1"))["device"]
         assert (shown["status"], shown["health"], len(shown["openAlerts"])) == ("OFFLINE", "UNHEALTHY", 1)
@@ -40,7 +43,7 @@ async def test_a_device_goes_silent_is_acknowledged_and_comes_back(installation:
         resolved = (await stream.next())["alertEvents"]
         assert (resolved["type"], resolved["alert"]["resolution"]) == ("RESOLVED", "RECOVERED")
         took = (moment(resolved["at"]) - moment(back["receivedAt"])).total_seconds()
-        print(f"resolved {took:.2f} s after the beat")
+        figure(f"resolved {took:.2f} s after the beat")
         assert took < 2
         assert (await admin.ask(DEVICE, deviceId="till-1"))["device"]["status"] == "ONLINE"
 

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -61,7 +62,9 @@ def _check(events: list[dict[str, object]]) -> None:
 
 
 @pytest.mark.timeout(90)
-async def test_two_thousand_devices_go_silent_at_once(installation: Installation, mongo_uri: str, database: str) -> None:
+async def test_two_thousand_devices_go_silent_at_once(
+    installation: Installation, mongo_uri: str, database: str, figure: Callable[[str], None]
+) -> None:
     root = installation.person()
     await _enrol(root, mongo_uri, database)
     async with root.subscribe(EVENTS) as stream:
@@ -69,13 +72,15 @@ async def test_two_thousand_devices_go_silent_at_once(installation: Installation
         events = [one["alertEvents"] for one in await stream.take(FLEET, 40)]
         late = time.monotonic() - stored - 5
     _check(events)
-    print(f"\n{FLEET} alerts on the subscriber {late:.2f} s after the last deadline")
+    figure(f"{FLEET} alerts on the subscriber {late:.2f} s after the last deadline")
     assert (await root.ask(ALERTS, filter={"status": ["OPEN"]}, first=1))["alerts"]["totalCount"] == FLEET
     assert late < 5
 
 
 @pytest.mark.timeout(120)
-async def test_a_worker_is_killed_in_the_middle(two_workers: Installation, mongo_uri: str, database: str) -> None:
+async def test_a_worker_is_killed_in_the_middle(
+    two_workers: Installation, mongo_uri: str, database: str, figure: Callable[[str], None]
+) -> None:
     root = two_workers.person()
     await _enrol(root, mongo_uri, database)
     async with root.subscribe(EVENTS) as stream:
@@ -85,6 +90,5 @@ async def test_a_worker_is_killed_in_the_middle(two_workers: Installation, mongo
         events += [one["alertEvents"] for one in await stream.take(FLEET - 1, 40)]
         late = time.monotonic() - stored - 5
     _check(events)
-    print(f"\n{FLEET} alerts on the subscriber {late:.2f} s after the last deadline, one worker of two killed")
+    figure(f"{FLEET} alerts on the subscriber {late:.2f} s after the last deadline, one worker of two killed")
     assert late < 15
-

@@ -34,5 +34,13 @@ def observe_absence(condition: AbsenceCondition, device: Device, gap_end: dateti
         )
     reason = f"last heartbeat {max(silence, 0):.0f} s ago, within {after} s"
     return Observation(
-        at=now, breach=False, good=True, reason=reason, since=device.last_seen, value=silence, threshold=after, unit="s", still=True
+        at=now,
+        breach=False,
+        good=True,
+        reason=reason,
+        since=device.last_seen,
+        value=silence,
+        threshold=after,
+        unit="s",
+        still=True,
     )
