@@ -1,6 +1,6 @@
-"""Counting what is asked of MongoDB."""
+"""Hearing what is asked of MongoDB."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pymongo import monitoring
@@ -13,6 +13,7 @@ class _Log(monitoring.CommandListener):
 
     def __init__(self) -> None:
         self.recordings: list[tuple[str, list[str]]] = []
+        self.told_of_failures: list[Callable[[monitoring.CommandFailedEvent], None]] = []
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         for database, commands in self.recordings:
@@ -23,7 +24,8 @@ class _Log(monitoring.CommandListener):
         pass
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        pass
+        for tell in self.told_of_failures:
+            tell(event)
 
 
 _log = _Log()
@@ -39,3 +41,13 @@ def counted(database: str) -> Iterator[list[str]]:
         yield recording[1]
     finally:
         _log.recordings.remove(recording)
+
+
+@contextmanager
+def failures(tell: Callable[[monitoring.CommandFailedEvent], None]) -> Iterator[None]:
+    """Tells of every command that fails while it is open, from whatever thread."""
+    _log.told_of_failures.append(tell)
+    try:
+        yield
+    finally:
+        _log.told_of_failures.remove(tell)
