@@ -1,6 +1,7 @@
 """The job queue: how work is handed over, as JSON and never as pickles, each job under an id of its own."""
 
 import asyncio
+import time
 from typing import Any
 
 import msgspec
@@ -11,6 +12,8 @@ from app.realtime.bus import FAST_QUEUE
 
 AWAY = (RedisError, OSError, asyncio.TimeoutError)
 ENQUEUE_SEC = 1.0
+AGAIN_AFTER_SEC = 3.0
+"""Whoever found Redis away does not wait for it again for so long."""
 
 encode = msgspec.json.encode
 
@@ -34,9 +37,12 @@ class Queue:
     def __init__(self, redis_url: str) -> None:
         self._settings = queue_settings(redis_url)
         self._pool: ArqRedis | None = None
+        self._not_before = 0.0
 
     async def put(self, function: str, job_id: str, *arguments: Any) -> bool:
         """Whether the job is queued, or was already; False while Redis is away."""
+        if time.monotonic() < self._not_before:
+            return False
         try:
             async with asyncio.timeout(ENQUEUE_SEC):
                 if self._pool is None:
@@ -45,6 +51,7 @@ class Queue:
                     )
                 await self._pool.enqueue_job(function, *arguments, _job_id=job_id, _queue_name=FAST_QUEUE, _expires=60)
         except AWAY:
+            self._not_before = time.monotonic() + AGAIN_AFTER_SEC
             await self._drop()
             return False
         return True

@@ -74,6 +74,7 @@ class Intake:
         self._queued = 0
         self._writer: asyncio.Task[None] | None = None
         self._told: dict[str, datetime] = {}
+        self._following_up: set[asyncio.Task[None]] = set()
         self.on_recovery: Callable[[set[int]], Awaitable[None]] | None = None
         self.figures = IntakeFigures()
         self.roll = Roll()
@@ -99,6 +100,8 @@ class Intake:
         """Waits until everything that was taken is stored or refused."""
         while self._writer is not None and not self._writer.done():
             await asyncio.wait([self._writer])
+        if self._following_up:
+            await asyncio.wait(set(self._following_up))
 
     async def _write_all(self) -> None:
         while self._queue:
@@ -143,7 +146,10 @@ class Intake:
         telemetry.BEATS.inc(len(arrived))
         telemetry.BATCH_SIZE.observe(len(arrived))
         telemetry.BATCH_SECONDS.observe(time.perf_counter() - started)
-        await self._follow_up(newest, seen, now)
+        # The callers have their answer; what follows from it must not keep them waiting, least of all for Redis.
+        follow_up = asyncio.create_task(self._follow_up(newest, seen, now), name="intake.follow_up")
+        self._following_up.add(follow_up)
+        follow_up.add_done_callback(self._following_up.discard)
         return seen
 
     async def _follow_up(self, newest: dict[str, ArrivedBeat], seen: dict[str, SeenDevice], now: datetime) -> None:

@@ -46,7 +46,7 @@ async def _beat(root: Api) -> float:
     beats = [{"tenantId": f"shop-{number % 4}", "deviceId": f"till-{number}"} for number in range(FLEET)]
     for start in range(0, FLEET, 500):
         answer = (await root.ask(BEATS, inputs=beats[start : start + 500]))["heartbeats"]
-        assert answer == {"accepted": 500, "rejected": []}
+        assert (answer["accepted"], answer["rejected"]) == (500, [])
     return time.monotonic()
 
 
