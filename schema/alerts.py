@@ -5,14 +5,12 @@ from datetime import datetime
 import strawberry
 from strawberry import ID, UNSET
 
-from app import alert_actions, alerts
-from app.acting import ActionResult
+from app import alerts
 from app.domain import alert as domain
 from app.domain.alert import AlertEventType, AlertStatus, Resolution, Severity, SubjectKind
 from app.domain.alert_filter import AlertFilter as Chosen
-from app.domain.cursor import StreamCursor, write_cursor
 from app.domain.ids import device_key
-from app.errors import ErrorCode
+from app.domain.page import require_first
 from app.store.alert_lists import AlertOrder
 from schema.context import Info
 from schema.devices import Device, device
@@ -86,9 +84,10 @@ class Alert:
 
     @strawberry.field
     async def timeline(self, info: Info, first: int | None = 100) -> list[AlertEvent]:
-        events = await alerts.timeline(info.context.context, self.kept, given_or(first, 100))
-        epoch = await info.context.context.store.events.epoch() if events else ""
-        return [alert_event(event, _cursor_at(event, epoch)) for event in events]
+        wanted = given_or(first, 100)
+        require_first(wanted, alerts.MOST_EVENTS)
+        past = await info.context.loaders.timeline.load((self.kept, wanted))
+        return [alert_event(one.event, one.cursor) for one in past]
 
 
 @strawberry.input
@@ -147,14 +146,6 @@ class AlertConnection:
 
 
 @strawberry.type
-class AlertActionResult:
-    id: ID
-    alert: Alert | None
-    code: ErrorCode | None = strawberry.field(description="null where it worked")
-    message: str | None
-
-
-@strawberry.type
 class AlertQuery:
     @strawberry.field
     async def alert(self, info: Info, id: ID) -> Alert | None:  # noqa: A002
@@ -181,69 +172,6 @@ class AlertQuery:
         return AlertConnection(
             edges=edges, nodes=nodes, page_info=page_info(page, after), stream_cursor=Cursor(cursor), chosen=chosen
         )
-
-
-@strawberry.type
-class AlertMutation:
-    @strawberry.mutation
-    async def acknowledge_alert(
-        self,
-        info: Info,
-        id: ID,  # noqa: A002
-        note: str | None = None,
-        until: datetime | None = None,
-        version: int | None = None,
-    ) -> Alert:
-        return alert(
-            await alert_actions.acknowledge_alert(info.context.context, info.context.principal, id, note, until, version)
-        )
-
-    @strawberry.mutation
-    async def unacknowledge_alert(self, info: Info, id: ID, version: int | None = None) -> Alert:  # noqa: A002
-        return alert(await alert_actions.unacknowledge_alert(info.context.context, info.context.principal, id, version))
-
-    @strawberry.mutation
-    async def resolve_alert(
-        self,
-        info: Info,
-        id: ID,  # noqa: A002
-        reason: str,
-        kind: Resolution | None = Resolution.MANUAL,
-        version: int | None = None,
-    ) -> Alert:
-        how = kind or Resolution.MANUAL
-        return alert(await alert_actions.resolve_alert(info.context.context, info.context.principal, id, reason, how, version))
-
-    @strawberry.mutation
-    async def reopen_alert(self, info: Info, id: ID, reason: str, version: int | None = None) -> Alert:  # noqa: A002
-        return alert(await alert_actions.reopen_alert(info.context.context, info.context.principal, id, reason, version))
-
-    @strawberry.mutation
-    async def assign_alert(
-        self,
-        info: Info,
-        id: ID,  # noqa: A002
-        assignee: str | None = None,
-        version: int | None = None,
-    ) -> Alert:
-        return alert(await alert_actions.assign_alert(info.context.context, info.context.principal, id, assignee, version))
-
-    @strawberry.mutation
-    async def comment_alert(self, info: Info, id: ID, text: str) -> Alert:  # noqa: A002
-        return alert(await alert_actions.comment_alert(info.context.context, info.context.principal, id, text))
-
-    @strawberry.mutation
-    async def acknowledge_alerts(self, info: Info, ids: list[ID], note: str | None = None) -> list[AlertActionResult]:
-        results = await alert_actions.acknowledge_alerts(info.context.context, info.context.principal, ids, note)
-        return [_result(one) for one in results]
-
-    @strawberry.mutation
-    async def resolve_alerts(
-        self, info: Info, ids: list[ID], reason: str, kind: Resolution | None = Resolution.MANUAL
-    ) -> list[AlertActionResult]:
-        how = kind or Resolution.MANUAL
-        results = await alert_actions.resolve_alerts(info.context.context, info.context.principal, ids, reason, how)
-        return [_result(one) for one in results]
 
 
 def alert(kept: domain.Alert) -> Alert:
@@ -302,12 +230,3 @@ def chosen_alerts(written: AlertFilter | None) -> Chosen:
     if span is not None:
         values |= {"start": span.from_, "end": span.to}
     return Chosen(**values)
-
-
-def _cursor_at(event: domain.AlertEvent, epoch: str) -> str:
-    return write_cursor(StreamCursor(epoch, int(event.at.timestamp() * 1000), {event.lane: event.seq}))
-
-
-def _result(result: ActionResult) -> AlertActionResult:
-    shown = None if result.alert is None else alert(result.alert)
-    return AlertActionResult(id=ID(result.id), alert=shown, code=result.code, message=result.message)

@@ -6,7 +6,8 @@ from strawberry.tools import merge_types
 
 import schema.enums  # noqa: F401 - names the domain's enums before any type is resolved
 from schema.administration import AdministrationMutation, AdministrationQuery
-from schema.alerts import AlertMutation, AlertQuery
+from schema.alert_actions import AlertMutation
+from schema.alerts import AlertQuery
 from schema.devices import DeviceMutation, DeviceQuery
 from schema.engine import FleetbeatSchema
 from schema.overview import OverviewQuery

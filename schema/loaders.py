@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from strawberry.dataloader import DataLoader
 
+from app.alerts import PastEvent, timelines
 from app.context import Context
 from app.devices import health_of
 from app.domain.alert import Alert
@@ -27,6 +28,9 @@ class Loaders:
         self.latest: DataLoader[str, Beat | None] = DataLoader(self._latest)
         self.health: DataLoader[Device, HealthStatus] = DataLoader(self._health, cache_key_fn=lambda device: device.id)
         self.open_alerts: DataLoader[str, list[Alert]] = DataLoader(self._open_alerts)
+        self.timeline: DataLoader[tuple[Alert, int], list[PastEvent]] = DataLoader(
+            self._timelines, cache_key_fn=lambda asked: (asked[0].id, asked[1])
+        )
         self.rule: DataLoader[tuple[str, str], Rule | None] = DataLoader(self._rules)
         self.live_of_rule: DataLoader[Asked, int] = DataLoader(self._live_of_rules)
 
@@ -45,6 +49,9 @@ class Loaders:
     async def _open_alerts(self, keys: list[str]) -> Sequence[list[Alert]]:
         found = await self._context.store.alerts.live_of_devices(_scope_of(keys), keys)
         return [found.get(key, []) for key in keys]
+
+    async def _timelines(self, asked: list[tuple[Alert, int]]) -> Sequence[list[PastEvent]]:
+        return await timelines(self._context, asked)
 
     async def _rules(self, keys: list[tuple[str, str]]) -> Sequence[Rule | None]:
         return await rules_of(self._context, keys)

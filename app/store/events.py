@@ -70,6 +70,19 @@ class EventStore:
         found = await self._events.find(scope, {"alert_id": alert_id}, sort=[("seq", -1)], limit=limit)
         return [from_document(document, AlertEvent) for document in found]
 
+    async def timelines(self, scope: Scope, alert_ids: Sequence[str], limit: int) -> dict[str, list[AlertEvent]]:
+        """The newest `limit` events of each alert, newest first; alerts without any are left out."""
+        place = {"partitionBy": "$alert_id", "sortBy": {"seq": -1}, "output": {"place": {"$documentNumber": {}}}}
+        rows = await self._events.aggregate(
+            scope,
+            {"alert_id": {"$in": list(alert_ids)}},
+            [{"$setWindowFields": place}, {"$match": {"place": {"$lte": limit}}}, {"$sort": {"seq": -1}}],
+        )
+        found: dict[str, list[AlertEvent]] = {}
+        for row in rows:
+            found.setdefault(row["alert_id"], []).append(from_document(row, AlertEvent))
+        return found
+
 
 def _recorded(changes: Sequence[Change]) -> list[Change]:
     return [change for change in changes if change.type is not None]

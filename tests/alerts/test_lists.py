@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.alert_actions import comment_alert, resolve_alert
-from app.alerts import alert_facets, count_alerts, get_alert, list_alerts, stream_cursor, timeline
+from app.alerts import alert_facets, count_alerts, get_alert, list_alerts, stream_cursor, timelines
 from app.clock import ManualClock
 from app.context import Context
 from app.domain.alert import Alert, AlertStatus, Resolution, Severity
@@ -200,8 +200,9 @@ async def test_a_timeline_is_newest_first(context: Context, clock: ManualClock) 
         clock.advance(1)
         await comment_alert(context, mate, alert.id, f"comment {number}")
     await resolve_alert(context, mate, alert.id, "fixed", Resolution.MANUAL, None)
-    assert [event.reason for event in await timeline(context, alert, 3)] == ["fixed", "comment 2", "comment 1"]
-    assert len(await timeline(context, alert, 1_000)) == 5
-    for first in (0, 1_001):
-        with pytest.raises(BadInputError):
-            await timeline(context, alert, first)
+    await opened(context, subject_id="pos-2")
+    [past, none, all_of_it] = await timelines(context, [(alert, 3), (an_alert(id="unheard of"), 3), (alert, 1_000)])
+    assert [one.event.reason for one in past] == ["fixed", "comment 2", "comment 1"]
+    assert none == []
+    assert [one.event.seq for one in all_of_it] == [5, 4, 3, 2, 1]
+    assert [read_cursor(one.cursor).positions for one in past] == [{lane_of("acme"): seq} for seq in (5, 4, 3)]
