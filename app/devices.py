@@ -20,6 +20,7 @@ from app.domain.page import Page, decode_keyset, encode_keyset, require_first
 from app.domain.tenant import Role, Scope, Tenant, only
 from app.errors import BadInputError, ConflictError, FieldError, ForbiddenError, NotFoundError, bad_field
 from app.evaluation import refresh_wake_up, withdraw_device
+from app.orphans import end_orphans
 from app.principal import Principal, PrincipalKind, read_scope, require_tenant, write_tenant
 from app.tenants import offline_after
 from app.tokens import DEVICE, new_token
@@ -147,6 +148,7 @@ async def update_device(context: Context, principal: Principal, patch: DevicePat
     if after is None:
         raise _gone(patch.device_id, tenant.id)
     await refresh_wake_up(context, tenant, after)
+    await end_orphans(context, only(tenant.id))
     await write_audit(context, principal, tenant.id, "device.update", after.id, _shown(before), _shown(after))
     return after
 

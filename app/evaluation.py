@@ -1,7 +1,7 @@
 """Judging silence: the look at devices that are due or back, and what ends with a rule or with a device."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -27,6 +27,9 @@ GROUP = 100
 AT_ONCE = 2_000
 """Most devices that one look at a lane reads."""
 
+OVERDUE = timedelta(minutes=1)
+"""A wait that a look did not renew, so long after its time, belongs to a rule that does not apply any more."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -44,6 +47,8 @@ async def sweep_lane(context: Context, lane: int) -> int:
         keys = await _keys_to_look_at(context, lane, now)
         for group in _groups(keys):
             await _look_at_group(context, lane, group, signs.gap_end)
+        if keys:
+            await context.store.rule_states.forget_overdue(lane, "absence", now - OVERDUE)
         looked += len(keys)
         if len(keys) < AT_ONCE:
             return looked

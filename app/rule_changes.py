@@ -15,6 +15,7 @@ from app.domain.rule_check import check_key, check_rule, key_from_name
 from app.domain.tenant import EVERY_TENANT, Role, Scope, only
 from app.errors import ConflictError, ForbiddenError, NotFoundError
 from app.evaluation import refresh_wake_ups, withdraw_rule
+from app.orphans import end_orphans
 from app.principal import Principal, read_scope, require_super_admin, write_tenant
 from app.tenants import known_tenant
 
@@ -161,7 +162,7 @@ async def _follow(context: Context, before: Rule, after: Rule, scope: Scope) -> 
     if not after.enabled:
         await withdraw_rule(context, scope, after.key, "the rule was switched off")
     elif before.scope != after.scope:
-        await withdraw_rule(context, scope, after.key, "the rule is for other devices now")
+        await end_orphans(context, scope)
     elif type(before.condition) is not type(after.condition):
         await withdraw_rule(context, scope, after.key, "the rule looks at something else now")
     await refresh_wake_ups(context, scope)

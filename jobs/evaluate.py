@@ -9,9 +9,11 @@ import structlog
 
 from app.alert_actions import expire_acknowledgements
 from app.context import Context
-from app.domain.ids import LANES
+from app.domain.ids import LANES, lane_of
+from app.domain.tenant import EVERY_TENANT, Scope
 from app.evaluation import lanes_to_sweep, sweep_lane
 from app.gauges import judge_lane
+from app.orphans import end_orphans
 
 LANE_HOLD_SEC = 5.0
 """After so long a lane is free again, whatever became of the one that worked on it."""
@@ -27,7 +29,7 @@ async def sweep(context: Context, lane: int) -> int:
 
 async def judge(context: Context, lane: int) -> int:
     """Judges what came in on a lane since the last time; 0 when another worker is at it."""
-    return await _alone_on_lane(context, "judge", lane, judge_lane)
+    return await _alone_on_lane(context, "judge", lane, _judge_and_mend)
 
 
 async def lanes_for_sweep(context: Context) -> set[int]:
@@ -38,6 +40,13 @@ async def lanes_for_sweep(context: Context) -> set[int]:
 async def lanes_for_judge(context: Context) -> set[int]:
     """All: what came in is only known by looking, and a look at an empty lane costs two questions."""
     return set(range(LANES))
+
+
+async def _judge_and_mend(context: Context, lane: int) -> int:
+    read = await judge_lane(context, lane)
+    tenants = await context.store.tenants.list(EVERY_TENANT)
+    mine = frozenset(tenant.id for tenant in tenants if lane_of(tenant.id) == lane)
+    return read + (await end_orphans(context, Scope(mine)) if mine else 0)
 
 
 async def _alone_on_lane(context: Context, kind: str, lane: int, work: Work) -> int:

@@ -59,6 +59,9 @@ class AlertStore:
         rows = await self._alerts.aggregate(scope, {"live": True, "subject_kind": SubjectKind.DEVICE.value}, [group])
         return {device_key(row["_id"]["tenant"], row["_id"]["device"]): set(map(Severity, row["severities"])) for row in rows}
 
+    async def all_live(self, scope: Scope) -> list[Alert]:
+        return [from_document(document, Alert) for document in await self._alerts.find(scope, {"live": True})]
+
     async def live_of_rule(self, scope: Scope, rule_key: str) -> list[Alert]:
         found = await self._alerts.find(scope, {"rule_key": rule_key, "live": True})
         return [from_document(document, Alert) for document in found]

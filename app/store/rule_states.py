@@ -42,6 +42,13 @@ class RuleStateStore:
         if blank:
             await self._states.delete(EVERY_TENANT, {"_id": {"$in": blank}}, session=session)
 
+    async def forget(self, state_ids: Sequence[str], session: Session) -> None:
+        await self._states.delete(EVERY_TENANT, {"_id": {"$in": list(state_ids)}}, session=session)
+
+    async def forget_overdue(self, lane: int, family: str, before: datetime) -> None:
+        """Forgets what nobody has looked at although it was long due: its rule is not for that device any more."""
+        await self._states.delete(EVERY_TENANT, {"lane": lane, "family": family, "next_due": {"$lt": before}})
+
     async def forget_rule(self, scope: Scope, rule_key: str) -> None:
         await self._states.delete(scope, {"rule_key": rule_key})
 

@@ -18,6 +18,7 @@ from app.rules import count_live, find_rule
 from app.seed import seed_context
 from app.tenant_changes import TenantPatch, update_tenant_config
 from tests.cast import NOW, both, mate, outsider, owner, root, viewer
+from tests.domain.making import a_device
 from tests.rules.world import add_alert, add_device, default_rule, due_after, ended, hot, metric
 
 
@@ -136,6 +137,7 @@ async def test_what_is_live_ends_with_its_rule(context: Context) -> None:
 async def test_what_is_live_ends_when_its_rule_looks_elsewhere(context: Context, patch: RulePatch) -> None:
     rule = await create_rule(context, owner, None, hot())
     alert = await add_alert(context, "acme", "too_hot")
+    await context.store.devices.insert(a_device(device_id="pos-1"))
     await update_rule(context, owner, rule.id, RulePatch(severity=Severity.LOW, for_sec=5))
     assert await ended(context, alert) is None
     await update_rule(context, owner, rule.id, patch)

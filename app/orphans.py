@@ -1,0 +1,72 @@
+"""Alerts whose rule would not open them any more: it is gone, off, or for other devices, or the device was retired.
+
+Changes of rules and devices end them at once; this is what also finds those that a tick opened in the same moment.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from app.context import Context
+from app.domain import lifecycle
+from app.domain.alert import Alert, Resolution
+from app.domain.device import Device
+from app.domain.ids import device_key, lane_of
+from app.domain.rule import Rule, in_scope, state_id
+from app.domain.tenant import EVERY_TENANT, Scope
+from app.rules import effective_rules
+from app.store.mongo import Session
+from app.transitions import Writes, transact
+
+GROUP = 100
+Ending = tuple[Resolution, str]
+
+
+async def end_orphans(context: Context, scope: Scope) -> int:
+    """Ends them, and makes their rules forget; how many there were."""
+    alerts = [alert for alert in await context.store.alerts.all_live(scope) if alert.source == "rule"]
+    if not alerts:
+        return 0
+    tenants = await context.store.tenants.get_many({alert.tenant_id for alert in alerts})
+    by_tenant = await effective_rules(context, list(tenants.values()))
+    rules = {(tenant_id, rule.key): rule for tenant_id, of_tenant in by_tenant.items() for rule in of_tenant}
+    devices = await context.store.connectivity.get_many([_device_of(alert) for alert in alerts])
+    endings = {alert.id: ending for alert in alerts if (ending := _ending(alert, rules, devices)) is not None}
+    by_lane: dict[int, list[Alert]] = {}
+    for alert in alerts:
+        if alert.id in endings:
+            by_lane.setdefault(lane_of(alert.tenant_id), []).append(alert)
+    for lane, orphans in by_lane.items():
+        for start in range(0, len(orphans), GROUP):
+            await _end(context, lane, orphans[start : start + GROUP], endings)
+    return len(endings)
+
+
+def _ending(alert: Alert, rules: Mapping[tuple[str, str], Rule], devices: Mapping[str, Device]) -> Ending | None:
+    device = devices.get(_device_of(alert))
+    if device is None or device.retired_at is not None:
+        return Resolution.DEVICE_RETIRED, "the device was retired"
+    rule = rules.get((alert.tenant_id, alert.rule_key))
+    if rule is None:
+        return Resolution.RULE_CHANGED, "the rule was deleted"
+    if not rule.enabled:
+        return Resolution.RULE_CHANGED, "the rule was switched off"
+    if not in_scope(rule.scope, device):
+        return Resolution.RULE_CHANGED, "the rule is for other devices now"
+    return None
+
+
+async def _end(context: Context, lane: int, orphans: Sequence[Alert], endings: Mapping[str, Ending]) -> None:
+    async def work(session: Session) -> Writes:
+        now = context.clock.now()
+        there = await context.store.alerts.get_many(EVERY_TENANT, [alert.id for alert in orphans], session=session)
+        live = [alert for alert in there.values() if alert.live]
+        await context.store.rule_states.forget(
+            [state_id(alert.tenant_id, alert.rule_key, alert.subject_id) for alert in live], session
+        )
+        kinds = [(alert, *endings[alert.id]) for alert in live]
+        return Writes(changes=[lifecycle.resolve(alert, None, reason, kind, now) for alert, kind, reason in kinds])
+
+    await transact(context, lane, work)
+
+
+def _device_of(alert: Alert) -> str:
+    return device_key(alert.tenant_id, alert.subject_id)
