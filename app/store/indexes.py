@@ -42,6 +42,7 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         IndexModel([("tenant_id", _UP), ("live", _UP), ("subject_id", _UP), ("severity", _UP)], name="live_subjects"),
         IndexModel([("tenant_id", _UP), ("severity_rank", _UP), ("first_seen", _DOWN), ("_id", _DOWN)], name="by_severity"),
         IndexModel([("status", _UP), ("first_seen", _DOWN)], name="by_status"),
+        IndexModel([("tenant_id", _UP), ("status", _UP), ("first_seen", _DOWN), ("_id", _DOWN)], name="newest_of_status"),
         IndexModel([("first_seen", _DOWN), ("_id", _DOWN)], name="newest_of_all"),
         IndexModel(
             [("acknowledged_until", _UP)], name="acknowledgement_ends", partialFilterExpression={"status": "acknowledged"}

@@ -16,9 +16,11 @@ from app.domain.alert_filter import AlertFilter
 from app.domain.cursor import read_cursor
 from app.domain.ids import LANES, lane_of
 from app.domain.page import encode_keyset
+from app.domain.tenant import Scope
 from app.errors import BadInputError, FleetbeatError, ForbiddenError, UnauthenticatedError
 from app.principal import ANONYMOUS, Principal
-from app.store.alert_lists import AlertOrder
+from app.store.alert_lists import AlertOrder, alert_query
+from app.store.mongo import tenant_filter
 from tests.alerts.world import an_alert, keep, opened
 from tests.cast import NOW, both, mate, outsider, root, viewer
 
@@ -84,6 +86,20 @@ async def test_a_page_begins_right_behind_its_cursor(context: Context) -> None:
         context, mate, ALL, AlertOrder.NEWEST, 1, encode_keyset(int(NOW.timestamp() * 1000) - 97_000, "a097")
     )
     assert [alert.id for alert in page.items] == ["a098"]
+
+
+@pytest.mark.parametrize("tenants", [["acme"], ["acme", "umbrella"], None], ids=str)
+async def test_open_alerts_are_found_without_reading_the_past(context: Context, tenants: list[str] | None) -> None:
+    past = [an_alert(id=f"past-{n}", status=AlertStatus.RESOLVED) for n in range(200)]
+    await keep(
+        context, *past, *(an_alert(id=f"open-{n}", subject_id=f"p{n}", first_seen=NOW - timedelta(days=1)) for n in range(3))
+    )
+    where = alert_query(AlertFilter(status=(AlertStatus.OPEN, AlertStatus.ACKNOWLEDGED)))
+    scoped = tenant_filter(Scope(None if tenants is None else frozenset(tenants)))
+    alerts = context.mongo.database["provider_alerts"]
+    plan = await alerts.find({**scoped, **where}).sort([("first_seen", -1), ("_id", -1)]).limit(51).explain()
+    assert plan["executionStats"]["nReturned"] == 3
+    assert plan["executionStats"]["totalDocsExamined"] <= 10
 
 
 Read = Callable[[Context, Principal], Awaitable[Any]]
