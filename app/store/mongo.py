@@ -14,6 +14,7 @@ from pymongo.errors import (
     DuplicateKeyError,
     ExecutionTimeout,
     NetworkTimeout,
+    PyMongoError,
     ServerSelectionTimeoutError,
     WTimeoutError,
 )
@@ -30,6 +31,8 @@ Result = TypeVar("Result")
 
 _AWAY = (AutoReconnect, ConnectionFailure, ServerSelectionTimeoutError, NetworkTimeout, ExecutionTimeout, WTimeoutError)
 _DUPLICATE_KEY = 11000
+_TRY_AGAIN_SEC = 15.0
+"""How long a transaction is tried again: shorter than a job may take."""
 _TIMES_WITH_ZONE: CodecOptions[Document] = CodecOptions(tz_aware=True)
 
 
@@ -76,14 +79,19 @@ class Mongo:
 
         An unknown outcome of the commit repeats the commit, never the work.
         """
+        give_up = time.monotonic() + _TRY_AGAIN_SEC
         async with await self._client.start_session() as session:
-            result: Result = await session.with_transaction(
-                work,
-                read_concern=ReadConcern("snapshot"),
-                write_concern=WriteConcern("majority"),
-                read_preference=ReadPreference.PRIMARY,
-            )
-            return result
+            while True:
+                session.start_transaction(ReadConcern("snapshot"), WriteConcern("majority"), ReadPreference.PRIMARY)
+                try:
+                    result = await work(session)
+                except BaseException as error:
+                    await session.abort_transaction()
+                    if _asks_for(error, "TransientTransactionError", give_up):
+                        continue
+                    raise
+                if await _commit(session, give_up):
+                    return result
 
     def tenant_collection(self, name: str) -> "TenantCollection":
         return TenantCollection(self.database[name])
@@ -194,6 +202,26 @@ class TenantCollection:
 
     async def delete(self, scope: Scope, where: Mapping[str, Any], *, session: Session | None = None) -> int:
         return int((await self._collection.delete_many(_within(scope, where), session=session)).deleted_count)
+
+
+async def _commit(session: Session, give_up: float) -> bool:
+    """False where the work has to be done again."""
+    # Motor's `with_transaction` commits on leaving a block and never comes to its own repetition: a lost commit then
+    # stays open in the database, with the lane in its hands, for a minute.
+    while True:
+        try:
+            await session.commit_transaction()
+        except PyMongoError as error:
+            if _asks_for(error, "UnknownTransactionCommitResult", give_up):
+                continue
+            if _asks_for(error, "TransientTransactionError", give_up):
+                return False
+            raise
+        return True
+
+
+def _asks_for(error: BaseException, label: str, give_up: float) -> bool:
+    return isinstance(error, PyMongoError) and error.has_error_label(label) and time.monotonic() < give_up
 
 
 def classify(error: BaseException) -> FleetbeatError | None:
