@@ -158,7 +158,13 @@ def _runnable(path: Path) -> Path:
 
 def _mongod_command(program: Path, folder: Path, port: int, parameters: Mapping[str, str]) -> list[str]:
     # A signalled primary otherwise stays for 15 s so that clients find another one; there is no other one.
-    settings = {"shutdownTimeoutMillisForSignaledShutdown": "100", "diagnosticDataCollectionEnabled": "false", **parameters}
+    settings = {
+        "shutdownTimeoutMillisForSignaledShutdown": "100",
+        "diagnosticDataCollectionEnabled": "false",
+        # A killed worker's open transaction holds its lane until then.
+        "transactionLifetimeLimitSeconds": "5",
+        **parameters,
+    }
     command = [str(program), "--dbpath", str(folder), "--bind_ip", HOST, "--port", str(port)]
     command += ["--wiredTigerCacheSizeGB", "0.5", "--oplogSize", "512"]
     for name, value in settings.items():

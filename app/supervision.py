@@ -17,9 +17,10 @@ async def running(name: str, work: Callable[[], Awaitable[None]]) -> AsyncIterat
     try:
         yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        # Again and again: a cancellation that meets a timeout in a library below may be taken for that timeout, and lost.
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=0.5)
 
 
 async def _again_and_again(name: str, work: Callable[[], Awaitable[None]]) -> None:

@@ -31,11 +31,25 @@ def queue_settings(redis_url: str) -> RedisSettings:
     return settings
 
 
+async def open_pool(redis_url: str) -> ArqRedis:
+    return await create_pool(
+        queue_settings(redis_url), job_serializer=encode, job_deserializer=decode, default_queue_name=FAST_QUEUE
+    )
+
+
+async def close_pool(pool: ArqRedis) -> None:
+    try:
+        async with asyncio.timeout(ENQUEUE_SEC):
+            await pool.aclose(close_connection_pool=True)
+    except AWAY:
+        return
+
+
 class Queue:
     """Hands jobs over while Redis is there."""
 
     def __init__(self, redis_url: str) -> None:
-        self._settings = queue_settings(redis_url)
+        self._redis_url = redis_url
         self._pool: ArqRedis | None = None
         self._not_before = 0.0
 
@@ -46,9 +60,7 @@ class Queue:
         try:
             async with asyncio.timeout(ENQUEUE_SEC):
                 if self._pool is None:
-                    self._pool = await create_pool(
-                        self._settings, job_serializer=encode, job_deserializer=decode, default_queue_name=FAST_QUEUE
-                    )
+                    self._pool = await open_pool(self._redis_url)
                 await self._pool.enqueue_job(function, *arguments, _job_id=job_id, _queue_name=FAST_QUEUE, _expires=60)
         except AWAY:
             self._not_before = time.monotonic() + AGAIN_AFTER_SEC
@@ -69,10 +81,5 @@ class Queue:
 
     async def _drop(self) -> None:
         pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        try:
-            async with asyncio.timeout(ENQUEUE_SEC):
-                await pool.aclose(close_connection_pool=True)
-        except AWAY:
-            return
+        if pool is not None:
+            await close_pool(pool)

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import structlog
+from arq.connections import ArqRedis
 from arq.worker import Function, Worker, func
 
 from app.context import Context, open_context
@@ -20,12 +21,13 @@ from app.store.indexes import ensure_collections
 from app.store.workers import WorkerRecord
 from app.supervision import running
 from jobs.evaluate import judge, sweep
-from jobs.queue import AWAY, Queue, decode, encode, queue_settings
+from jobs.queue import AWAY, Queue, close_pool, decode, encode, open_pool
 from jobs.ticks import keep_ticking, run_tick, ticks_of
 
 SWEEP_SEC = 20
 JUDGE_SEC = 60
 DRAIN_SEC = 10
+GOOD_TRANSACTION_LIMIT_SEC = 10
 REPORT_EVERY_SEC = 2.0
 CORRECT_EVERY_SEC = 30.0
 _log = structlog.get_logger(__name__)
@@ -48,6 +50,14 @@ async def run(settings: Settings) -> None:
         loop.add_signal_handler(name, stopping.set)
     async with open_context(settings) as context:
         await ensure_collections(context.mongo)
+        limit = await context.mongo.transaction_limit_sec()
+        if limit is not None and limit > GOOD_TRANSACTION_LIMIT_SEC:
+            _log.warning(
+                "mongo.transaction_limit",
+                transactionLifetimeLimitSeconds=limit,
+                meaning="a worker that is killed in a transaction holds its lane for so long",
+                advice="db.adminCommand({setParameter: 1, transactionLifetimeLimitSeconds: 5})",
+            )
         await work_until(context, stopping)
 
 
@@ -96,18 +106,25 @@ class _Life:
     async def serve_queue(self) -> None:
         """Takes jobs until cancelled. arq gives up when Redis restarts; it is started anew until Redis is back."""
         while True:
-            self._worker = self._new_worker()
             try:
-                await self._worker.async_run()
-            except asyncio.CancelledError:
-                await self._drain()
-                raise
+                pool = await open_pool(self._context.settings.redis_url)
+                try:
+                    await self._serve(pool)
+                finally:
+                    await close_pool(pool)
             except AWAY as error:
                 _log.warning("queue.away", error=type(error).__name__)
-            finally:
-                self._done_before += self._worker.jobs_complete
-                self._failed_before += self._worker.jobs_failed
             await asyncio.sleep(1)
+
+    async def _serve(self, pool: ArqRedis) -> None:
+        worker = self._worker = self._new_worker(pool)
+        try:
+            await worker.async_run()
+        finally:
+            await _drain(worker)
+            self._worker = None
+            self._done_before += worker.jobs_complete
+            self._failed_before += worker.jobs_failed
 
     async def report(self) -> None:
         while True:
@@ -123,11 +140,11 @@ class _Life:
             await self._context.bus.ping()
             await asyncio.sleep(REPORT_EVERY_SEC)
 
-    def _new_worker(self) -> Worker:
+    def _new_worker(self, pool: ArqRedis) -> Worker:
         return Worker(
             functions(self._context.settings.worker_max_retries),
             queue_name=FAST_QUEUE,
-            redis_settings=queue_settings(self._context.settings.redis_url),
+            redis_pool=pool,
             ctx={"context": self._context},
             handle_signals=False,
             max_jobs=8,
@@ -140,17 +157,18 @@ class _Life:
             log_results=False,
         )
 
-    async def _drain(self) -> None:
-        """Lets running jobs finish; what does not in time is cancelled, and arq runs it again elsewhere."""
-        worker = self._worker
-        if worker is None:
-            return
-        worker.allow_pick_jobs = False
-        if worker.tasks:
-            await asyncio.wait(list(worker.tasks.values()), timeout=DRAIN_SEC)
-        with contextlib.suppress(*AWAY, asyncio.CancelledError):
-            async with asyncio.timeout(2):
-                await worker.close()
+
+async def _drain(worker: Worker) -> None:
+    """Lets running jobs finish; what does not in time is cancelled, and arq runs it again elsewhere."""
+    worker.allow_pick_jobs = False
+    jobs = list(worker.tasks.values())
+    if jobs:
+        await asyncio.wait(jobs, timeout=DRAIN_SEC)
+    worker.handle_sig(signal.SIGUSR1)
+    with contextlib.suppress(*AWAY):
+        async with asyncio.timeout(2):
+            await asyncio.gather(*jobs, return_exceptions=True)
+            await worker.pool.delete(worker.health_check_key)
 
 
 async def _sweep_job(ctx: dict[str, Any], lane: int) -> None:

@@ -1,5 +1,8 @@
 """The client, the transaction, and the collections: the only doors to MongoDB."""
 
+import asyncio
+import itertools
+import random
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
@@ -14,6 +17,7 @@ from pymongo.errors import (
     DuplicateKeyError,
     ExecutionTimeout,
     NetworkTimeout,
+    OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
     WTimeoutError,
@@ -34,6 +38,14 @@ _DUPLICATE_KEY = 11000
 _TRY_AGAIN_SEC = 15.0
 """How long a transaction is tried again: shorter than a job may take."""
 _TIMES_WITH_ZONE: CodecOptions[Document] = CodecOptions(tz_aware=True)
+
+
+_LONGEST_PAUSE_SEC = 0.25
+
+
+def _pause(attempt: int) -> float:
+    """Seconds before a transaction is tried again: at random, or those who met once would meet again."""
+    return 0 if attempt == 0 else random.uniform(0, min(_LONGEST_PAUSE_SEC, 0.005 * 2 ** min(attempt, 10)))  # noqa: S311
 
 
 class TenantViolationError(Exception):
@@ -81,7 +93,9 @@ class Mongo:
         """
         give_up = time.monotonic() + _TRY_AGAIN_SEC
         async with await self._client.start_session() as session:
+            attempts = itertools.count()
             while True:
+                await asyncio.sleep(_pause(next(attempts)))
                 session.start_transaction(ReadConcern("snapshot"), WriteConcern("majority"), ReadPreference.PRIMARY)
                 try:
                     result = await work(session)
@@ -92,6 +106,14 @@ class Mongo:
                     raise
                 if await _commit(session, give_up):
                     return result
+
+    async def transaction_limit_sec(self) -> float | None:
+        """After how long the server ends a transaction whose client has died; None where we may not know."""
+        try:
+            answer = await self._client.admin.command({"getParameter": 1, "transactionLifetimeLimitSeconds": 1})
+        except OperationFailure:
+            return None
+        return float(answer["transactionLifetimeLimitSeconds"])
 
     def tenant_collection(self, name: str) -> "TenantCollection":
         return TenantCollection(self.database[name])
