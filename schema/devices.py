@@ -9,6 +9,7 @@ from strawberry import ID, UNSET
 from app import devices, heartbeats
 from app.domain import beat as domain_beat, device as domain
 from app.domain.beat import HealthStatus
+from app.domain.beat_input import BeatInput
 from app.domain.device import DeviceStatus, deadline
 from app.domain.device_filter import DeviceFilter as Chosen
 from app.errors import ErrorCode
@@ -341,11 +342,11 @@ def _service(report: domain_beat.ServiceReport) -> ServiceReport:
     )
 
 
-def _beat_input(written: HeartbeatInput) -> heartbeats.BeatInput:
+def _beat_input(written: HeartbeatInput) -> BeatInput:
     values = {name: value for name, value in given(written).items() if value is not None}
     values["metrics"] = [domain_beat.Metric(**given(one)) for one in values.get("metrics", ())]
     values["services"] = [domain_beat.ServiceReport(**given(one)) for one in values.get("services", ())]
-    return heartbeats.BeatInput(**values)
+    return BeatInput(**values)
 
 
 def _patch(written: DeviceInput) -> devices.DevicePatch:

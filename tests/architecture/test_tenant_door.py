@@ -26,7 +26,7 @@ def violations(path: str, source: str) -> Iterator[str]:
             case ast.Call(func=ast.Attribute(attr="platform_collection"), args=[ast.Constant(value=name)]) if (
                 name not in TENANT_FREE
             ):
-                yield f"{path}:{node.lineno} opens {name} without a tenant's scope"
+                yield f"{path}:{node.lineno} opens {name!r} without a tenant's scope"
             case ast.Call(func=ast.Attribute(attr="platform_collection" | "tenant_collection"), args=[argument]) if (
                 not isinstance(argument, ast.Constant)
             ):

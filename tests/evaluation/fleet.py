@@ -7,13 +7,14 @@ from typing import Any
 from app.clock import ManualClock
 from app.context import Context
 from app.domain.alert import Alert, AlertEvent
+from app.domain.beat_input import BeatInput
 from app.domain.device import Device, DeviceStatus
 from app.domain.ids import LANES, device_key, lane_of
 from app.domain.silence import GAP
 from app.domain.tenant import only
 from app.evaluation import sweep_lane
 from app.gauges import judge_lane
-from app.heartbeats import BeatAck, BeatInput, record
+from app.heartbeats import BeatAck, record
 from app.principal import Principal, PrincipalKind
 from app.store.intakes import IntakeRecord
 

@@ -1,0 +1,110 @@
+"""A beat as it was sent, and what may be wrong with it. Pure."""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from app.domain.beat import Metric, ServiceReport
+from app.domain.ids import is_device_id
+from app.errors import FieldError
+
+FUTURE = timedelta(minutes=5)
+"""How far ahead of us a device's clock may be; further is no skew but a mistake."""
+
+OLDEST = timedelta(days=30)
+_LONGEST = {"storeId": 64, "status": 64, "appVersion": 64, "name": 200, "hostname": 253, "kind": 64, "bootId": 128}
+
+
+class BeatInput(msgspec.Struct, kw_only=True):
+    """A beat as it was sent; the names and units of `HeartbeatInput`."""
+
+    device_id: str
+    tenant_id: str | None = None
+    store_id: str | None = None
+    status: str | None = "online"
+    sent_at: datetime | None = None
+    sequence: int | None = None
+    error_rate5m: float | None = None
+    request_latency_p95: float | None = None
+    sync_lag_sec: float | None = None
+    app_version: str | None = None
+    memory_usage: float | None = None
+    cpu_usage: float | None = None
+    disk_usage: float | None = None
+    metrics: Sequence[Metric] = ()
+    services: Sequence[ServiceReport] = ()
+    name: str | None = None
+    hostname: str | None = None
+    kind: str | None = None
+    boot_id: str | None = None
+
+
+def check_beat(beat: BeatInput, now: datetime) -> list[FieldError]:
+    """Every bad field of a beat."""
+    errors: list[FieldError] = []
+    if not is_device_id(beat.device_id):
+        errors.append(FieldError("input.deviceId", "must have 1 to 128 printable characters, no blank at either end"))
+    texts = {
+        "storeId": beat.store_id, "status": beat.status, "appVersion": beat.app_version, "name": beat.name,
+        "hostname": beat.hostname, "kind": beat.kind, "bootId": beat.boot_id,
+    }  # fmt: skip
+    errors += [
+        FieldError(f"input.{name}", f"has {len(text)} characters; at most {_LONGEST[name]}")
+        for name, text in texts.items()
+        if text is not None and len(text) > _LONGEST[name]
+    ]
+    percents = {"memoryUsage": beat.memory_usage, "cpuUsage": beat.cpu_usage, "diskUsage": beat.disk_usage}
+    for name, value, most in (
+        ("errorRate5m", beat.error_rate5m, 1.0),
+        ("requestLatencyP95", beat.request_latency_p95, math.inf),
+        ("syncLagSec", beat.sync_lag_sec, math.inf),
+        *((name, value, 100.0) for name, value in percents.items()),
+    ):
+        errors += _check_gauge(f"input.{name}", value, most)
+    if beat.sequence is not None and beat.sequence < 0:
+        errors.append(FieldError("input.sequence", f"is {beat.sequence}; must not be negative"))
+    if beat.sent_at is not None and not now - OLDEST <= beat.sent_at <= now + FUTURE:
+        errors.append(
+            FieldError(
+                "input.sentAt",
+                f"is {beat.sent_at.isoformat()}; it is {now.isoformat()} here: at most 5 min ahead and 30 days back",
+            )
+        )
+    return errors + _check_lists(beat)
+
+
+def _check_gauge(path: str, value: float | None, most: float) -> list[FieldError]:
+    if value is None:
+        return []
+    if not math.isfinite(value):
+        return [FieldError(path, f"is {value}; must be a finite number")]
+    if value < 0 or value > most:
+        return [
+            FieldError(
+                path, f"is {value:g}; must be 0 to {most:g}" if math.isfinite(most) else f"is {value:g}; must not be negative"
+            )
+        ]
+    return []
+
+
+def _check_lists(beat: BeatInput) -> list[FieldError]:
+    errors: list[FieldError] = []
+    for name, entries in (("metrics", beat.metrics), ("services", beat.services)):
+        if len(entries) > 100:
+            errors.append(FieldError(f"input.{name}", f"has {len(entries)} entries; at most 100"))
+        names = [entry.name for entry in entries]
+        if len(set(names)) < len(names):
+            errors.append(FieldError(f"input.{name}", "names one twice"))
+        errors += [
+            FieldError(f"input.{name}[{at}].name", "must have 1 to 100 characters")
+            for at, one in enumerate(names)
+            if not 0 < len(one) <= 100
+        ]
+    errors += [
+        FieldError(f"input.metrics[{at}].value", f"is {metric.value}; must be a finite number")
+        for at, metric in enumerate(beat.metrics)
+        if not math.isfinite(metric.value)
+    ]
+    return errors
