@@ -55,7 +55,13 @@ class TenantViolationError(Exception):
 def connect(uri: str, database: str) -> "Mongo":
     """A client whose every acknowledged write is on a majority. `uri` may name a database; it wins."""
     client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-        uri, tz_aware=True, serverSelectionTimeoutMS=5_000, appname="fleetbeat", retryWrites=True, maxPoolSize=50
+        uri,
+        tz_aware=True,
+        serverSelectionTimeoutMS=5_000,
+        socketTimeoutMS=20_000,
+        appname="fleetbeat",
+        retryWrites=True,
+        maxPoolSize=50,
     )
     chosen = client.get_default_database(database)
     return Mongo(
