@@ -29,10 +29,10 @@ class Api:
     def __init__(self, session: aiohttp.ClientSession, url: str, authorization: str) -> None:
         self._session = session
         self._url = url
-        self._authorization = authorization
+        self.authorization = authorization
 
     async def raw(self, query: str, **variables: Any) -> Answer:
-        headers = {"authorization": self._authorization}
+        headers = {"authorization": self.authorization}
         async with self._session.post(self._url, json={"query": query, "variables": variables}, headers=headers) as response:
             answer: Answer = await response.json(content_type=None)
             return answer
@@ -49,7 +49,7 @@ class Api:
         """An open subscription, acknowledged by the server."""
         url = self._url.replace("http", "ws", 1)
         async with connect(url, subprotocols=[Subprotocol("graphql-transport-ws")], max_size=None) as socket:
-            await socket.send(json.dumps({"type": "connection_init", "payload": {"authorization": self._authorization}}))
+            await socket.send(json.dumps({"type": "connection_init", "payload": {"authorization": self.authorization}}))
             assert json.loads(await socket.recv())["type"] == "connection_ack"
             await socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": {"query": query, "variables": variables}}))
             # The answer to a ping comes behind the subscribe: from here on nothing is missed.

@@ -2,9 +2,7 @@
 
 REGISTER = "mutation($input: DeviceInput!) { registerDevice(input: $input) { token device { id } } }"
 BEAT = "mutation($input: HeartbeatInput!) { heartbeat(input: $input) { accepted status receivedAt nextWithinSec } }"
-BEATS = (
-    "mutation($inputs: [HeartbeatInput!]!) { heartbeats(inputs: $inputs) { accepted receivedAt rejected { index deviceId code message } } }"
-)
+BEATS = "mutation($inputs: [HeartbeatInput!]!) { heartbeats(inputs: $inputs) { accepted receivedAt rejected { index deviceId code message } } }"
 CREATE_TENANT = "mutation($id: ID!, $name: String) { createTenant(id: $id, input: {name: $name}) { tenantId } }"
 EVENTS = """subscription($filter: AlertFilter, $after: Cursor) {
   alertEvents(filter: $filter, after: $after) { id type at cursor alert { id subjectId severity status ruleKey resolution version } }

@@ -32,7 +32,11 @@ class Installation:
         self.session = session
         self.workers: list[subprocess.Popen[bytes]] = []
         self.api: subprocess.Popen[bytes] | None = None
-        self._environment = environment
+        self.environment = environment
+
+    def authorization(self) -> str:
+        """A super admin's, as the header has it."""
+        return self.person().authorization
 
     def person(self, role: Role = Role.SUPER_ADMIN, *tenants: str, name: str = "root", ttl: float = 3600) -> Api:
         token = issue_jwt(Settings(jwt_secret=SecretStr(SECRET)), name, role, list(tenants), timedelta(seconds=ttl))
@@ -42,7 +46,7 @@ class Installation:
         return Api(self.session, self.url, f"Device {token}")
 
     def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen([sys.executable, "-m", "app.cli", *arguments], env=dict(self._environment), cwd=ROOT)
+        return subprocess.Popen([sys.executable, "-m", "app.cli", *arguments], env=dict(self.environment), cwd=ROOT)
 
     async def until_ready(self, workers: int) -> None:
         async with asyncio.timeout(25):
