@@ -1,0 +1,114 @@
+"""The README is true: its examples run, its tables agree with the code."""
+
+import asyncio
+import re
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli import application
+from app.domain.defaults import platform_rules
+from app.settings import ALIASES, Settings
+from tests.cast import NOW
+from tests.flows.documents import CREATE_TENANT, DEVICE, REGISTER
+from tests.flows.installation import Installation, installed
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.fixture
+async def installation(mongo_uri: str, redis_url: str, database: str) -> AsyncIterator[Installation]:
+    async with installed(mongo_uri, redis_url, database) as here:
+        yield here
+
+
+async def _run(*command: str, **environment: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    return output.decode()
+
+
+async def _registered(installation: Installation) -> str:
+    root = installation.person()
+    await root.ask(CREATE_TENANT, id="demo", name="Demo")
+    token: str = (await root.ask(REGISTER, input={"tenantId": "demo", "deviceId": "till-7"}))["registerDevice"]["token"]
+    return token
+
+
+async def test_the_python_device_beats(installation: Installation, tmp_path: Path) -> None:
+    found = re.search(r"<!-- device-example -->\n```python\n(.*?)```", README, re.DOTALL)
+    assert found is not None
+    assert len(found.group(1).splitlines()) <= 25
+    script = tmp_path / "device.py"
+    script.write_text(found.group(1))
+    token = await _registered(installation)
+    await _run(sys.executable, str(script), FLEETBEAT_URL=installation.url, DEVICE_TOKEN=token, DEVICE_ID="till-7", BEATS="2")
+    shown = await installation.person().ask(DEVICE, tenantId="demo", deviceId="till-7")
+    assert shown["device"]["status"] == "ONLINE"
+
+
+async def test_the_curl_device_beats_and_the_curl_admin_reads(installation: Installation) -> None:
+    token = await _registered(installation)
+    examples = [block for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) if "curl -s" in block]
+    assert len(examples) == 3
+    said = ""
+    for example in examples:
+        script = re.sub(r"^TOKEN=.*\n", "", example).replace("http://127.0.0.1:8080/graphql", installation.url)
+        script = script.replace('till-7\\"', 'till-8\\"')  # registering is of another one than the device that beats
+        environment = {"TOKEN": installation.authorization().removeprefix("Bearer "), "DEVICE_TOKEN": token}
+        said += await _run(
+            "bash", "-ec", script.replace("{deviceId:", '{tenantId: \\"demo\\", deviceId:'), PATH="/usr/bin:/bin", **environment
+        )
+    assert '"errors"' not in said
+    assert '"nextWithinSec"' in said
+
+
+def test_the_table_of_settings_is_whole_and_true() -> None:
+    table = README.split("## Settings")[1].split("\n## ")[0]
+    rows = {
+        name: row.split("|")[2]
+        for row in table.splitlines()
+        if row.startswith("| `")
+        for name in re.findall(r"`([A-Z_]+)`", row.split("|")[1])
+    }
+    fields = {name.upper(): field for name, field in Settings.model_fields.items()}
+    assert sorted(rows) == sorted(fields)
+    for name, field in fields.items():
+        default = field.default
+        shown = "none" if default in (None, ()) else f"{default:g}" if isinstance(default, float) else str(default)
+        if isinstance(default, bool):
+            shown = shown.lower()
+        assert shown in rows[name], f"{name} is {shown}"
+    for alias in (alias for aliases in ALIASES.values() for alias in aliases):
+        assert alias in table
+
+
+def test_the_table_of_rules_is_whole() -> None:
+    table = README.split("## Rules out of the box")[1].split("\n## ")[0]
+    rows = {row.split("`")[1]: row for row in table.splitlines() if row.startswith("| `")}
+    rules = {rule.key: rule for rule in platform_rules(90, NOW)}
+    assert sorted(rows) == sorted(rules)
+    for key, rule in rules.items():
+        assert rule.severity.name in rows[key]
+        assert f"{rule.cooldown_sec // 60} min" in rows[key]
+
+
+@pytest.mark.parametrize("line", sorted(set(re.findall(r"\.venv/bin/fleetbeat (.+)", README))))
+def test_every_command_of_the_readme_is_understood(line: str) -> None:
+    command, *words = line.rstrip(")").split()
+    options = [word for word in words if word.startswith("--")]
+    shown = CliRunner().invoke(application(command), [command, "--help"], env={"COLUMNS": "200"}).output
+    assert [option for option in options if option not in shown] == []
+
+
+def test_every_make_target_of_the_readme_is_there() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"`?make ([a-z]+)\b", README)) - {"it"}
+    assert [target for target in sorted(targets) if re.search(rf"^{target}:", makefile, re.MULTILINE) is None] == []
