@@ -1,0 +1,233 @@
+"""Every field at the root of the schema, as callers of both tenants ask for it: aimed at `acme` by name or by id, or not aimed."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.isolation.world import Things
+
+Variables = Callable[[Things, str], dict[str, Any]]
+"""From what `acme` has, and who asks."""
+
+WELL = ""
+DEVICE = "id tenantId name status health latest { appVersion } heartbeats { appVersion } openAlerts { id title device { name } }"
+ALERT = "id tenantId title device { name } rule { name openAlerts } timeline { type alert { title } }"
+RULE = "id tenantId name openAlerts"
+OVERVIEW = "devices { total } activeAlerts hosts { name tenantId }"
+NEW = {"deviceId": "till-3", "name": "Third till"}
+OLD = {"deviceId": "till-1", "name": "First till"}
+RULE_INPUT = {"name": "Cold", "severity": "LOW", "condition": {"absence": {"afterSec": 5}}}
+BOTH_TILLS = ("till-1", "till-2")
+
+
+@dataclass(frozen=True)
+class Operation:
+    """How a root field is asked, and the code that each caller gets: WELL where it is answered. `heard`: results of a stream."""
+
+    root: str
+    how: str
+    document: str
+    variables: Variables
+    codes: Mapping[str, str] = field(default_factory=dict)
+    heard: int = 0
+
+    def code(self, who: str) -> str:
+        return self.codes.get(who, "FORBIDDEN" if who in ("till", "key", "their_till") else WELL)
+
+    @property
+    def is_read(self) -> bool:
+        return not self.root.startswith("Mutation.")
+
+
+def nothing(_: Things, __: str) -> dict[str, Any]:
+    return {}
+
+
+def in_acme(things: Things, _: str) -> dict[str, Any]:
+    return {"tenant": things.tenant_id}
+
+
+def alert(state: str) -> Variables:
+    return lambda things, who: {"id": things.alert(state, who)}
+
+
+def rule(things: Things, _: str) -> dict[str, Any]:
+    return {"id": things.rule_id}
+
+
+def with_input(**values: Any) -> Variables:
+    return lambda _, __: {"input": values}
+
+
+def in_acme_with_input(**values: Any) -> Variables:
+    return lambda things, __: {"input": {**values, "tenantId": things.tenant_id}}
+
+
+def those(*who: str, code: str) -> dict[str, str]:
+    return dict.fromkeys(who, code)
+
+
+STRANGER = those("outsider", code="FORBIDDEN")
+UNKNOWN = those("outsider", code="NOT_FOUND")
+ADMINS = those("mate", "viewer", code="FORBIDDEN")
+NO_ADMINS = those("mate", "viewer", "owner", "outsider", code="FORBIDDEN")
+ACTING = those("viewer", code="FORBIDDEN")
+OWN_DEVICE = those("till", "key", code=WELL)
+ANY_DEVICE = {**OWN_DEVICE, "their_till": WELL}
+
+
+def both_ways(name: str, document: str, codes: Mapping[str, str] = {}, heard: int = 0) -> Iterator[Operation]:
+    """Of the caller's tenants, and of `acme` by name."""
+    yield Operation(name, "own", document, nothing, codes, heard)
+    yield Operation(name, "aimed", document, in_acme, {**codes, **STRANGER}, heard)
+
+
+def queries() -> Iterator[Operation]:
+    yield Operation("Query.alert", "by id", f"query($id: ID!) {{ alert(id: $id) {{ {ALERT} }} }}", alert("open"))
+    facets = "totalCount facets { status { count } tenant { key } }"
+    yield from both_ways(
+        "Query.alerts",
+        f"query($tenant: ID) {{ alerts(filter: {{tenantId: $tenant}}) {{ nodes {{ {ALERT} }} {facets} streamCursor }} }}",
+    )
+    device = f'query($id: ID = "till-1", $tenant: ID) {{ device(deviceId: $id, tenantId: $tenant) {{ {DEVICE} }} }}'
+    yield Operation("Query.device", "own", device, nothing, ANY_DEVICE)
+    yield Operation("Query.device", "aimed", device, in_acme, {**OWN_DEVICE, **STRANGER})
+    yield Operation("Query.device", "another", device, lambda things, _: {"id": "till-2"})
+    yield from both_ways(
+        "Query.devices", f"query($tenant: ID) {{ devices(tenantId: $tenant) {{ nodes {{ {DEVICE} }} totalCount }} }}"
+    )
+    health = "query($tenant: ID) { devices(tenantId: $tenant, filter: {health: [DEGRADED]}) { nodes { name } totalCount } }"
+    yield from both_ways("Query.devices", health)
+    yield from both_ways("Query.alertRules", f"query($tenant: ID) {{ alertRules(tenantId: $tenant) {{ {RULE} }} }}")
+    yield Operation("Query.alertRule", "by id", f"query($id: ID!) {{ alertRule(id: $id) {{ {RULE} }} }}", rule)
+    yield from both_ways("Query.overview", f"query($tenant: ID) {{ overview(tenantId: $tenant) {{ {OVERVIEW} }} }}")
+    yield Operation("Query.viewer", "own", "{ viewer { id tenantIds } }", nothing, {"key": WELL})
+    yield Operation("Query.tenants", "own", "{ tenants { tenantId name } }", nothing)
+    yield from both_ways("Query.stores", "query($tenant: ID) { stores(tenantId: $tenant) { id tenantId name } }")
+    yield from both_ways("Query.members", "query($tenant: ID) { members(tenantId: $tenant) { id tenantIds } }")
+    yield from both_ways("Query.apiKeys", "query($tenant: ID) { apiKeys(tenantId: $tenant) { id tenantId name } }", ADMINS)
+    audit = "query($tenant: ID) { auditLog(tenantId: $tenant) { nodes { actor action target before after } } }"
+    yield from both_ways("Query.auditLog", audit, ADMINS)
+    system = "{ systemStatus { version workers { id } ticks { name lastError } } }"
+    yield Operation("Query.systemStatus", "own", system, nothing)
+
+
+def device_mutations() -> Iterator[Operation]:
+    beat = "mutation($input: HeartbeatInput!) { heartbeat(input: $input) { accepted } }"
+    yield Operation("Mutation.heartbeat", "own", beat, with_input(deviceId="till-1"), {**ACTING, **ANY_DEVICE})
+    yield Operation(
+        "Mutation.heartbeat", "aimed", beat, in_acme_with_input(deviceId="till-1"), {**ACTING, **OWN_DEVICE, **STRANGER}
+    )
+    yield Operation("Mutation.heartbeat", "another", beat, with_input(deviceId="till-2"), ACTING)
+    beats = "mutation($inputs: [HeartbeatInput!]!) { heartbeats(inputs: $inputs) { accepted rejected { index code message } } }"
+    yield Operation(
+        "Mutation.heartbeats",
+        "aimed",
+        beats,
+        lambda things, _: {"inputs": [{"tenantId": things.tenant_id, "deviceId": one} for one in BOTH_TILLS]},
+        {**ACTING, **ANY_DEVICE},
+    )
+    for name, given in (("registerDevice", NEW), ("updateDevice", OLD)):
+        shown = "device { id name }" if name == "registerDevice" else "id name"
+        document = f"mutation($input: DeviceInput!) {{ {name}(input: $input) {{ {shown} }} }}"
+        yield Operation(f"Mutation.{name}", "own", document, with_input(**given), ADMINS)
+        yield Operation(f"Mutation.{name}", "aimed", document, in_acme_with_input(**given), {**ADMINS, **STRANGER})
+    hosting = "mutation($input: DeviceInput!) { updateDevice(input: $input) { id hostedTenantIds } }"
+    yield Operation(
+        "Mutation.updateDevice",
+        "for another",
+        hosting,
+        lambda things, _: {"input": {"deviceId": "till-1", "hostedTenantIds": [things.tenant_id]}},
+        {**ADMINS, "outsider": "BAD_USER_INPUT"},
+    )
+    for name, shown in (("rotateDeviceToken", "device { id name }"), ("retireDevice", "id name")):
+        document = f'mutation($tenant: ID) {{ {name}(deviceId: "till-1", tenantId: $tenant) {{ {shown} }} }}'
+        yield from both_ways(f"Mutation.{name}", document, ADMINS)
+
+
+def alert_mutations() -> Iterator[Operation]:
+    for name, arguments, state in (
+        ("acknowledgeAlert", "", "open"),
+        ("unacknowledgeAlert", "", "acknowledged"),
+        ("resolveAlert", ', reason: "fixed"', "open"),
+        ("reopenAlert", ', reason: "not fixed"', "resolved"),
+        ("assignAlert", ', assignee: "vera"', "open"),
+        ("commentAlert", ', text: "hm"', "open"),
+    ):
+        document = f"mutation($id: ID!) {{ {name}(id: $id{arguments}) {{ {ALERT} }} }}"
+        yield Operation(f"Mutation.{name}", "by id", document, alert(state), {**ACTING, **UNKNOWN})
+    for name, arguments in (("acknowledgeAlerts", ""), ("resolveAlerts", ', reason: "fixed"')):
+        document = f"mutation($id: ID!) {{ {name}(ids: [$id]{arguments}) {{ id code alert {{ {ALERT} }} }} }}"
+        yield Operation(f"Mutation.{name}", "by id", document, alert("open"), ACTING)
+
+
+def rule_mutations() -> Iterator[Operation]:
+    create = (
+        f"mutation($tenant: ID, $input: AlertRuleInput!) {{ createAlertRule(tenantId: $tenant, input: $input) {{ {RULE} }} }}"
+    )
+    yield Operation("Mutation.createAlertRule", "own", create, with_input(**RULE_INPUT), ADMINS)
+    aimed = {**ADMINS, **STRANGER}
+    yield Operation(
+        "Mutation.createAlertRule", "aimed", create, lambda things, _: {"tenant": things.tenant_id, "input": RULE_INPUT}, aimed
+    )
+    for name, arguments, shown in (
+        ("updateAlertRule", ', patch: {name: "Hotter"}', f"{{ {RULE} }}"),
+        ("setAlertRuleEnabled", ", enabled: false", f"{{ {RULE} }}"),
+        ("deleteAlertRule", "", ""),
+    ):
+        document = f"mutation($id: ID!) {{ {name}(id: $id{arguments}) {shown} }}"
+        yield Operation(f"Mutation.{name}", "by id", document, rule, {**ADMINS, **UNKNOWN})
+        yield Operation(f"Mutation.{name}", "everybody's", document, lambda _, __: {"id": "default-cpu_high"}, NO_ADMINS)
+
+
+def administration() -> Iterator[Operation]:
+    create = 'mutation($tenant: ID = "initech") { createTenant(id: $tenant, input: {}) { name } }'
+    yield Operation("Mutation.createTenant", "new", create, nothing, NO_ADMINS)
+    yield Operation("Mutation.createTenant", "there", create, in_acme, NO_ADMINS)
+    config = "mutation($tenant: ID) { updateTenantConfig(tenantId: $tenant, input: {offlineAfterSec: 7}) { name } }"
+    yield from both_ways("Mutation.updateTenantConfig", config, ADMINS)
+    save = "mutation($input: StoreInput!) { saveStore(input: $input) { id name } }"
+    north = {"storeId": "north", "timezone": "Europe/Vienna"}
+    yield Operation("Mutation.saveStore", "own", save, with_input(**north), ADMINS)
+    yield Operation("Mutation.saveStore", "aimed", save, in_acme_with_input(**north), {**ADMINS, **STRANGER})
+    key = 'mutation($tenant: ID) { createApiKey(name: "k", role: VIEWER, tenantId: $tenant) { key { id tenantId name } } }'
+    yield from both_ways("Mutation.createApiKey", key, ADMINS)
+    yield Operation(
+        "Mutation.revokeApiKey",
+        "by id",
+        "mutation($id: ID!) { revokeApiKey(id: $id) }",
+        lambda things, _: {"id": things.key_id},
+        {**ADMINS, **UNKNOWN},
+    )
+
+
+def subscriptions() -> Iterator[Operation]:
+    events = f"""subscription($tenant: ID, $after: Cursor) {{
+      alertEvents(filter: {{tenantId: $tenant}}, after: $after) {{ type cursor alert {{ {ALERT} }} }} }}"""
+    yield Operation("Subscription.alertEvents", "own", events, lambda things, _: {"after": things.beginning}, {}, 4)
+    yield Operation(
+        "Subscription.alertEvents",
+        "aimed",
+        events,
+        lambda things, _: {"tenant": things.tenant_id, "after": things.beginning},
+        STRANGER,
+        4,
+    )
+    health = f"""subscription($tenant: ID) {{ healthUpdates(filter: {{tenantId: $tenant}}) {{
+      tenantId status ... on DeviceHealthUpdate {{ device {{ {DEVICE} }} }} }} }}"""
+    yield from both_ways("Subscription.healthUpdates", health, {}, 3)
+    named = """subscription($stores: [ID!]) { healthUpdates(filter: {storeIds: $stores, deviceIds: ["till-1"]}) {
+      tenantId ... on DeviceHealthUpdate { device { id } } } }"""
+    yield Operation("Subscription.healthUpdates", "by store", named, lambda _, __: {"stores": ["north"]}, {}, 2)
+    picture = f"subscription($tenant: ID) {{ overview(tenantId: $tenant) {{ {OVERVIEW} }} }}"
+    yield from both_ways("Subscription.overview", picture, {}, 2)
+
+
+OPERATIONS = [
+    *queries(),
+    *device_mutations(),
+    *alert_mutations(),
+    *rule_mutations(),
+    *administration(),
+    *subscriptions(),
+]
