@@ -51,6 +51,7 @@ class Queue:
     def __init__(self, redis_url: str) -> None:
         self._redis_url = redis_url
         self._pool: ArqRedis | None = None
+        self._opening = asyncio.Lock()
         self._not_before = 0.0
 
     async def put(self, function: str, job_id: str, *arguments: Any) -> bool:
@@ -59,9 +60,8 @@ class Queue:
             return False
         try:
             async with asyncio.timeout(ENQUEUE_SEC):
-                if self._pool is None:
-                    self._pool = await open_pool(self._redis_url)
-                await self._pool.enqueue_job(function, *arguments, _job_id=job_id, _queue_name=FAST_QUEUE, _expires=60)
+                pool = await self._opened()
+                await pool.enqueue_job(function, *arguments, _job_id=job_id, _queue_name=FAST_QUEUE, _expires=60)
         except AWAY:
             self._not_before = time.monotonic() + AGAIN_AFTER_SEC
             await self._drop()
@@ -78,6 +78,13 @@ class Queue:
 
     async def close(self) -> None:
         await self._drop()
+
+    async def _opened(self) -> ArqRedis:
+        # Several ticks may be the first at once.
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await open_pool(self._redis_url)
+            return self._pool
 
     async def _drop(self) -> None:
         pool, self._pool = self._pool, None

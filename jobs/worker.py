@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -107,11 +107,7 @@ class _Life:
         """Takes jobs until cancelled. arq gives up when Redis restarts; it is started anew until Redis is back."""
         while True:
             try:
-                pool = await open_pool(self._context.settings.redis_url)
-                try:
-                    await self._serve(pool)
-                finally:
-                    await close_pool(pool)
+                await self._serve(await open_pool(self._context.settings.redis_url))
             except AWAY as error:
                 _log.warning("queue.away", error=type(error).__name__)
             await asyncio.sleep(1)
@@ -121,7 +117,7 @@ class _Life:
         try:
             await worker.async_run()
         finally:
-            await _drain(worker)
+            await _undisturbed(_drain(worker, pool))
             self._worker = None
             self._done_before += worker.jobs_complete
             self._failed_before += worker.jobs_failed
@@ -158,7 +154,7 @@ class _Life:
         )
 
 
-async def _drain(worker: Worker) -> None:
+async def _drain(worker: Worker, pool: ArqRedis) -> None:
     """Lets running jobs finish; what does not in time is cancelled, and arq runs it again elsewhere."""
     worker.allow_pick_jobs = False
     jobs = list(worker.tasks.values())
@@ -168,7 +164,17 @@ async def _drain(worker: Worker) -> None:
     with contextlib.suppress(*AWAY):
         async with asyncio.timeout(2):
             await asyncio.gather(*jobs, return_exceptions=True)
-            await worker.pool.delete(worker.health_check_key)
+            await pool.delete(worker.health_check_key)
+    await close_pool(pool)
+
+
+async def _undisturbed(work: Coroutine[Any, Any, None]) -> None:
+    """Waits until `work` has ended, however often this is cancelled meanwhile: whoever stops a loop does so again and again."""
+    task = asyncio.create_task(work)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([task])
+    task.result()
 
 
 async def _sweep_job(ctx: dict[str, Any], lane: int) -> None:

@@ -1,0 +1,55 @@
+"""The queue as tests use it: opened for a test, and worked off at once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from arq.worker import Worker
+
+from app.context import Context
+from app.realtime.bus import FAST_QUEUE
+from jobs.queue import Queue, close_pool, decode, encode, open_pool
+from jobs.worker import functions
+
+
+class Queues:
+    """Queues that are closed at the end of a test."""
+
+    def __init__(self) -> None:
+        self._open: list[Queue] = []
+
+    def at(self, redis_url: str) -> Queue:
+        queue = Queue(redis_url)
+        self._open.append(queue)
+        return queue
+
+    async def close(self) -> None:
+        for queue in self._open:
+            await queue.close()
+
+
+async def work_off(context: Context) -> Worker:
+    """Does what is queued, and what that queues, and stops."""
+    pool = await open_pool(context.settings.redis_url)
+    worker = Worker(
+        functions(0),
+        queue_name=FAST_QUEUE,
+        redis_pool=pool,
+        ctx={"context": context},
+        handle_signals=False,
+        burst=True,
+        poll_delay=0.01,
+        job_serializer=encode,
+        job_deserializer=decode,
+    )
+    try:
+        await worker.async_run()
+    finally:
+        await close_pool(pool)
+    return worker
+
+
+async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
+    """Asks until it is so."""
+    async with asyncio.timeout(10):
+        while not await is_so():  # noqa: ASYNC110 - of what another process does nothing tells
+            await asyncio.sleep(0)
