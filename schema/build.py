@@ -4,7 +4,6 @@ from functools import cache
 
 from strawberry.tools import merge_types
 
-import schema.enums  # noqa: F401 - names the domain's enums before any type is resolved
 from schema.administration import AdministrationMutation, AdministrationQuery
 from schema.alert_actions import AlertMutation
 from schema.alerts import AlertQuery
