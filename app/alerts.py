@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.context import Context
-from app.domain.alert import Alert, AlertEvent
+from app.domain.alert import SEVERITY_RANK, Alert, AlertEvent
 from app.domain.alert_filter import AlertFilter, filter_errors
 from app.domain.cursor import StreamCursor, write_cursor
 from app.domain.page import Page, decode_keyset, encode_keyset, require_first
@@ -82,7 +82,7 @@ def _place(after: str | None, order: AlertOrder) -> Place | None:
     if after is None:
         return None
     match order, decode_keyset(after):
-        case AlertOrder.SEVERITY, [int(rank), int(at), str(alert_id)] if _is_time(at):
+        case AlertOrder.SEVERITY, [int(rank), int(at), str(alert_id)] if rank in SEVERITY_RANK.values() and _is_time(at):
             return [rank, at, alert_id]
         case ((AlertOrder.NEWEST | AlertOrder.OLDEST), [int(at), str(alert_id)]) if _is_time(at):
             return [at, alert_id]

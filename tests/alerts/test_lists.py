@@ -162,6 +162,7 @@ async def test_a_page_has_1_to_200_alerts(context: Context, first: int) -> None:
     ("order", "after"),
     [
         (AlertOrder.NEWEST, "no cursor"),
+        (AlertOrder.SEVERITY, encode_keyset(2**70, 1_000, "a")),
         (AlertOrder.NEWEST, encode_keyset("a", "b")),
         (AlertOrder.NEWEST, encode_keyset(1, 2, "a")),
         (AlertOrder.NEWEST, encode_keyset(-1, "a")),
