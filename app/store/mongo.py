@@ -148,8 +148,10 @@ class PlatformCollection:
             await self._collection.insert_many(documents, session=session)
 
     async def update(self, where: Mapping[str, Any], change: Any, *, upsert: bool = False, session: Session | None = None) -> int:
-        """How many documents it matched, or made."""
-        done = await self._collection.update_many(where, change, upsert=upsert, session=session)
+        """How many documents it matched, or made; with `upsert`, one at most."""
+        # Of two that make the same document at once, MongoDB lets the second one try again only where it can be but one.
+        write = self._collection.update_one if upsert else self._collection.update_many
+        done = await write(where, change, upsert=upsert, session=session)
         return int(done.matched_count) + (0 if done.upserted_id is None else 1)
 
     async def take(self, where: Mapping[str, Any], change: Any, *, upsert: bool = False, **options: Any) -> Document | None:

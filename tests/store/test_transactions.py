@@ -190,3 +190,10 @@ async def test_what_was_read_cannot_change_before_it_is_judged(context: Context)
     await transact(context, LANE, decide)
     assert read == [None, NOW]
     assert (await context.store.connectivity.get_many([key]))[key].status is DeviceStatus.ONLINE
+
+
+async def test_a_document_that_many_make_at_once_is_made_once(context: Context) -> None:
+    leases = context.store.leases
+    for lane in range(20):
+        await asyncio.gather(*(leases.advance("rules", lane, NOW) for _ in range(10)))
+    assert len(await leases.watermarks("rules")) == 20
