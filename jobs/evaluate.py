@@ -33,7 +33,10 @@ async def judge(context: Context, lane: int) -> int:
 
 
 async def lanes_for_sweep(context: Context) -> set[int]:
-    await expire_acknowledgements(context, context.clock.now())
+    try:
+        await expire_acknowledgements(context, context.clock.now())
+    except Exception:  # noqa: BLE001 - of two things to do, one that fails must not stop the other
+        _log.exception("acknowledgements.not_expired")
     return await lanes_to_sweep(context)
 
 
@@ -60,6 +63,8 @@ async def _alone_on_lane(context: Context, kind: str, lane: int, work: Work) -> 
         done = await work(context, lane)
     finally:
         renewal.cancel()
+        # It may be writing just now, and must not hold the lane again after its release.
+        await asyncio.wait([renewal])
         await leases.release_lane(kind, lane, owner, context.clock.now())
     if done:
         _log.info("lane.done", kind=kind, lane=lane, looked_at=done, ms=round((time.perf_counter() - started) * 1000))
