@@ -13,7 +13,7 @@ from app.context import Context
 from app.domain.alert import Severity
 from app.domain.beat import Beat, HealthStatus
 from app.domain.device import Device, DeviceStatus, DeviceToken
-from app.domain.device_filter import DeviceFilter
+from app.domain.device_filter import DeviceFilter, filter_errors
 from app.domain.health import device_health
 from app.domain.ids import device_key, is_device_id, lane_of
 from app.domain.page import Page, decode_keyset, encode_keyset, require_first
@@ -76,6 +76,8 @@ async def list_devices(
 ) -> Page[Device]:
     """By device id."""
     scope = read_scope(principal, tenant_id)
+    if errors := filter_errors(chosen):
+        raise BadInputError(errors)
     require_first(first)
     found = await context.store.devices.page(scope, chosen, await _troubled(context, scope, chosen), _place(after), first + 1)
     shown = found[:first]

@@ -4,13 +4,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
 from app.context import Context
 from app.devices import DeviceProfile, auto_register
 from app.domain.beat import Beat
 from app.domain.beat_input import BeatInput, check_beat
 from app.domain.device import Device, DeviceStatus
-from app.domain.ids import device_key, lane_of, new_id
+from app.domain.ids import device_key, is_device_id, is_tenant_id, lane_of, new_id
 from app.domain.tenant import Role, Tenant
 from app.errors import (
     BadInputError,
@@ -69,7 +70,7 @@ async def record(context: Context, principal: Principal, beat: BeatInput) -> Bea
 async def record_many(context: Context, principal: Principal, beats: Sequence[BeatInput]) -> BeatBatchAck:
     """Stores what is good of many beats, and says of each bad one why; one bad beat does not hurt the others."""
     now = context.clock.now()
-    _require_sender(principal)
+    _require_sender(context, principal)
     if len(beats) > MOST_BEATS:
         raise bad_field("inputs", f"has {len(beats)} beats; at most {MOST_BEATS} in one call")
     rejected: list[BeatRejection] = []
@@ -89,7 +90,7 @@ async def _admit_many(
     context: Context, principal: Principal, beats: Sequence[BeatInput], now: datetime
 ) -> list[ArrivedBeat | FleetbeatError]:
     named = [(beat.tenant_id or _own_tenant(principal), beat.device_id) for beat in beats]
-    keys = [device_key(tenant_id, device_id) for tenant_id, device_id in named if tenant_id is not None]
+    keys = [device_key(tenant, device) for tenant, device in named if tenant and is_tenant_id(tenant) and is_device_id(device)]
     await context.intake.roll.learn(context.store, keys, time.monotonic())
     outcomes: list[ArrivedBeat | FleetbeatError] = []
     for beat in beats:
@@ -102,7 +103,7 @@ async def _admit_many(
 
 async def _admit(context: Context, principal: Principal, beat: BeatInput, now: datetime) -> ArrivedBeat:
     """Authorises, checks and places a beat."""
-    _require_known_caller(principal, beat)
+    _require_known_caller(context, principal, beat)
     tenant_id = beat.tenant_id or _own_tenant(principal)
     if tenant_id is None:
         raise bad_field("input.tenantId", "say which tenant: the caller does not have exactly one")
@@ -119,24 +120,30 @@ async def _admit(context: Context, principal: Principal, beat: BeatInput, now: d
     return _place(tenant, beat, now)
 
 
-def _require_sender(principal: Principal) -> None:
-    if principal.kind in (PrincipalKind.DEVICE, PrincipalKind.ANONYMOUS):
+def _require_sender(context: Context, principal: Principal) -> None:
+    if principal.kind is PrincipalKind.ANONYMOUS:
+        if context.settings.device_auth == "on":
+            raise _no_token()
         return
-    if principal.role is None or not principal.role.covers(Role.OPERATOR):
+    if principal.kind is not PrincipalKind.DEVICE and (principal.role is None or not principal.role.covers(Role.OPERATOR)):
         raise ForbiddenError("sending heartbeats needs a device's token or the role OPERATOR")
 
 
-def _require_known_caller(principal: Principal, beat: BeatInput) -> None:
-    _require_sender(principal)
+def _require_known_caller(context: Context, principal: Principal, beat: BeatInput) -> None:
+    _require_sender(context, principal)
     if principal.kind is PrincipalKind.ANONYMOUS and beat.tenant_id is None:
-        raise UnauthenticatedError("a heartbeat needs the device's token: `Authorization: Device <token>`")
+        raise _no_token()
+
+
+def _no_token() -> UnauthenticatedError:
+    return UnauthenticatedError("a heartbeat needs the device's token: `Authorization: Device <token>`")
 
 
 def _require_allowed(context: Context, principal: Principal, tenant: Tenant | None, tenant_id: str, device_id: str) -> None:
     if principal.kind is PrincipalKind.ANONYMOUS:
         # Both must be off, and a tenant that does not exist is told nothing more than one that is not open.
-        if context.settings.device_auth == "on" or tenant is None or tenant.device_auth:
-            raise UnauthenticatedError("a heartbeat needs the device's token: `Authorization: Device <token>`")
+        if tenant is None or tenant.device_auth:
+            raise _no_token()
         return
     if not principal.may_beat_for(tenant_id, device_id):
         raise ForbiddenError(f"this token is not for device {device_id!r} of tenant {tenant_id!r}")
@@ -192,13 +199,16 @@ def _place(tenant: Tenant, beat: BeatInput, now: datetime) -> ArrivedBeat:
 def _beat_id(tenant_id: str, beat: BeatInput, now: datetime) -> str:
     """The same for a beat that is sent again, so that it is stored once."""
     key = device_key(tenant_id, beat.device_id)
-    if beat.sent_at is not None:
-        return f"{key}:{beat.boot_id or ''}:{beat.sequence or ''}:{int(beat.sent_at.timestamp() * 1000)}"
+    # Device ids hold colons. Nothing behind them does, so no two devices can meet.
+    boot_id = quote(beat.boot_id or "", safe="")
+    sequence = "" if beat.sequence is None else beat.sequence
+    if beat.sent_at is not None and not (boot_id and sequence != ""):
+        return f"{key}:{boot_id}:{sequence}:{int(beat.sent_at.timestamp() * 1000)}"
     if beat.sequence is None:
         return f"{key}:{new_id(now)}"
     # Without a boot id the counter starts anew unseen when the device does: then only ten minutes count as again.
-    span = beat.boot_id or f"@{int(now.timestamp()) // 600}"
-    return f"{key}:{span}:{beat.sequence}:"
+    span = boot_id or f"@{int(now.timestamp()) // 600}"
+    return f"{key}:{span}:{sequence}:"
 
 
 def _own_tenant(principal: Principal) -> str | None:

@@ -14,6 +14,10 @@ FUTURE = timedelta(minutes=5)
 """How far ahead of us a device's clock may be; further is no skew but a mistake."""
 
 OLDEST = timedelta(days=30)
+LONGEST_CHECKS = 16_384
+"""Bytes of JSON that a service may say of its checks."""
+
+DEEPEST_CHECKS = 10
 _LONGEST = {"storeId": 64, "status": 64, "appVersion": 64, "name": 200, "hostname": 253, "kind": 64, "bootId": 128}
 
 
@@ -50,11 +54,8 @@ def check_beat(beat: BeatInput, now: datetime) -> list[FieldError]:
         "storeId": beat.store_id, "status": beat.status, "appVersion": beat.app_version, "name": beat.name,
         "hostname": beat.hostname, "kind": beat.kind, "bootId": beat.boot_id,
     }  # fmt: skip
-    errors += [
-        FieldError(f"input.{name}", f"has {len(text)} characters; at most {_LONGEST[name]}")
-        for name, text in texts.items()
-        if text is not None and len(text) > _LONGEST[name]
-    ]
+    for name, text in texts.items():
+        errors += _check_text(f"input.{name}", text, _LONGEST[name])
     percents = {"memoryUsage": beat.memory_usage, "cpuUsage": beat.cpu_usage, "diskUsage": beat.disk_usage}
     for name, value, most in (
         ("errorRate5m", beat.error_rate5m, 1.0),
@@ -102,9 +103,50 @@ def _check_lists(beat: BeatInput) -> list[FieldError]:
             for at, one in enumerate(names)
             if not 0 < len(one) <= 100
         ]
-    errors += [
-        FieldError(f"input.metrics[{at}].value", f"is {metric.value}; must be a finite number")
-        for at, metric in enumerate(beat.metrics)
-        if not math.isfinite(metric.value)
-    ]
+    for at, metric in enumerate(beat.metrics):
+        errors += _check_metric(f"input.metrics[{at}]", metric)
+    for at, report in enumerate(beat.services):
+        errors += _check_report(f"input.services[{at}]", report)
     return errors
+
+
+def _check_metric(path: str, metric: Metric) -> list[FieldError]:
+    errors: list[FieldError] = []
+    if not math.isfinite(metric.value):
+        errors.append(FieldError(f"{path}.value", f"is {metric.value}; must be a finite number"))
+    return errors + _check_text(f"{path}.unit", metric.unit, 64)
+
+
+def _check_report(path: str, report: ServiceReport) -> list[FieldError]:
+    errors = _check_gauge(f"{path}.responseTimeMs", report.response_time_ms, math.inf)
+    errors += _check_gauge(f"{path}.uptimeSec", report.uptime_sec, math.inf)
+    errors += _check_text(f"{path}.url", report.url, 2_048)
+    fault = _fault_of(report.checks) or _is_too_long(report.checks)
+    return errors + ([FieldError(f"{path}.checks", fault)] if fault else [])
+
+
+def _check_text(path: str, text: str | None, longest: int) -> list[FieldError]:
+    if text is None or len(text) <= longest:
+        return []
+    return [FieldError(path, f"has {len(text)} characters; at most {longest}")]
+
+
+def _fault_of(value: object, depth: int = 1) -> str | None:
+    """Why a JSON value cannot be kept: the beats of many devices are written together, and one must not spoil it for all."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return "has a whole number of more than 64 bits"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "has a number that is not finite"
+    if not isinstance(value, dict | list):
+        return None
+    if depth > DEEPEST_CHECKS:
+        return f"is nested deeper than {DEEPEST_CHECKS}"
+    if isinstance(value, dict) and any(str(key).startswith("$") or "\0" in str(key) for key in value):
+        return "has a key that begins with $ or holds a NUL"
+    inner = value.values() if isinstance(value, dict) else value
+    return next((fault for one in inner if (fault := _fault_of(one, depth + 1)) is not None), None)
+
+
+def _is_too_long(value: object) -> str | None:
+    size = len(msgspec.json.encode(value))
+    return f"has {size} bytes of JSON; at most {LONGEST_CHECKS}" if size > LONGEST_CHECKS else None

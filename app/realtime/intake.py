@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -33,6 +33,7 @@ TRIES = 3
 METRICS_EVERY = timedelta(seconds=2)
 """How often mere metrics of a device are told."""
 
+Result = TypeVar("Result")
 _REMEMBERED = 200_000
 _log = structlog.get_logger(__name__)
 
@@ -131,7 +132,8 @@ class Intake:
 
     async def _write(self, arrived: Sequence[ArrivedBeat]) -> dict[str, SeenDevice]:
         started = time.perf_counter()
-        newest = {device_key(one.beat.tenant_id, one.beat.device_id): one for one in arrived}
+        in_time = sorted(arrived, key=lambda one: one.beat.timestamp)
+        newest = {device_key(one.beat.tenant_id, one.beat.device_id): one for one in in_time}
         keys = list(newest)
         now = max(one.beat.received_at for one in arrived)
         # The beats and the devices are two writes that may go side by side: a sweep between them finds the device seen
@@ -140,7 +142,7 @@ class Intake:
             _repeated(lambda: self._store.heartbeats.insert([one.beat for one in arrived])),
             _repeated(lambda: self._store.connectivity.saw(keys, now)),
         )
-        seen = await self._store.connectivity.read_back(keys)
+        seen = await _repeated(lambda: self._store.connectivity.read_back(keys))
         self.figures.beats += len(arrived)
         self.figures.batches += 1
         telemetry.BEATS.inc(len(arrived))
@@ -176,7 +178,8 @@ class Intake:
 
 
 def _profile_news(arrived: ArrivedBeat, seen: SeenDevice) -> dict[str, Any]:
-    """What the beat says of its device that is not known yet. What a beat leaves out says nothing."""
+    """What the beat says of its device that is not known yet. What a beat leaves out says nothing, and a late one
+    does not know better than those that came before it."""
     said = {
         "store_id": arrived.beat.store_id,
         "name": arrived.name,
@@ -184,9 +187,15 @@ def _profile_news(arrived: ArrivedBeat, seen: SeenDevice) -> dict[str, Any]:
         "kind": arrived.kind,
         "app_version": arrived.beat.app_version,
     }
-    news: dict[str, Any] = {field: value for field, value in said.items() if value is not None and value != getattr(seen, field)}
+    late = arrived.beat.late
+    known = {field: getattr(seen, field) for field in said}
+    news: dict[str, Any] = {
+        field: value
+        for field, value in said.items()
+        if value is not None and value != known[field] and not (late and known[field] is not None)
+    }
     services = worst_service(arrived.beat).value
-    if services != seen.services_health:
+    if services != seen.services_health and not late:
         news["services_health"] = services
         news["changed_at"] = arrived.beat.received_at
     skew = arrived.clock_skew_sec
@@ -195,15 +204,14 @@ def _profile_news(arrived: ArrivedBeat, seen: SeenDevice) -> dict[str, Any]:
     return news
 
 
-async def _repeated(write: Callable[[], Awaitable[Any]]) -> None:
-    """Both writes are idempotent, so what a broken connection left open is simply done again."""
-    for left in reversed(range(TRIES)):
+async def _repeated(work: Callable[[], Awaitable[Result]]) -> Result:
+    """Reads and writes here are idempotent, so what a broken connection left open is simply done again."""
+    for _ in range(TRIES - 1):
         try:
-            await write()
+            return await work()
         except Exception as error:
-            if left == 0 or not is_away(error):
+            if not is_away(error):
                 raise
             _log.warning("intake.retry", error=type(error).__name__)
             await asyncio.sleep(0.05)
-        else:
-            return
+    return await work()

@@ -1,6 +1,5 @@
 """Devices as people administer and list them; `connectivity` is their hot side."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -11,6 +10,7 @@ from app.domain.device import Device, DeviceStatus, DeviceToken
 from app.domain.device_filter import DeviceFilter
 from app.domain.health import DEGRADED_SEVERITIES, UNHEALTHY_SEVERITIES
 from app.domain.ids import device_key
+from app.domain.search import literal
 from app.domain.tenant import EVERY_TENANT, Scope, only
 from app.store.encoding import Document, from_document, to_document
 from app.store.mongo import Mongo, is_duplicate
@@ -140,7 +140,7 @@ def _where(chosen: DeviceFilter, troubled: Troubled) -> Document:
         if values:
             clauses.append({field: {"$in": list(values)}})
     if chosen.search:
-        sought = {"$regex": re.escape(chosen.search), "$options": "i"}
+        sought = {"$regex": literal(chosen.search)}
         clauses.append({"$or": [{"device_id": sought}, {"name": sought}, {"hostname": sought}]})
     if chosen.health:
         clauses.append({"$or": [_of_health(health, troubled) for health in chosen.health]})
