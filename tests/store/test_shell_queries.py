@@ -78,7 +78,7 @@ async def test_what_is_open_the_newest_first(fleet: Fleet, mongo_client: Client,
         ("device_offline", "till-2"),
         ("device_offline", "till-1"),
     ]
-    assert [alert["first_seen"] for alert in found] == [NOW + timedelta(seconds=181), NOW + timedelta(seconds=121)]
+    assert [alert["first_seen"] for alert in found] == [NOW + timedelta(seconds=180), NOW + timedelta(seconds=120)]
     await fleet.beat("till-2")
     await fleet.sweep()
     assert [alert["subject_id"] for alert in typed(mongo_client, database, WRITTEN[1])] == ["till-1"]
