@@ -18,6 +18,9 @@ from app.store.mongo import Mongo, is_duplicate
 Troubled = Mapping[str, set[Severity]]
 """Device key -> severities of its live alerts, for devices that have any."""
 
+MOST_OLD_TOKENS = 7
+"""Tokens of a device that hold beside its newest one."""
+
 
 class DeviceStore:
     """`devices`."""
@@ -58,11 +61,12 @@ class DeviceStore:
         return None if document is None else from_document(document, Device)
 
     async def add_token(self, scope: Scope, key: str, token: DeviceToken, old_ends_at: datetime) -> Device | None:
-        """A new token beside the newest old one, which ends at `old_ends_at` or when it would have."""
-        newest = {"$slice": [{"$ifNull": ["$tokens", []]}, -1]}
+        """A new token beside those that still hold, which end at `old_ends_at` or when they would have."""
+        holds = {"$gt": [{"$ifNull": ["$$this.expires_at", old_ends_at]}, token.created_at]}
+        holding = {"$filter": {"input": {"$ifNull": ["$tokens", []]}, "cond": holds}}
         ending = {
             "$map": {
-                "input": newest,
+                "input": {"$slice": [holding, -MOST_OLD_TOKENS]},
                 "in": {"$mergeObjects": ["$$this", {"expires_at": {"$min": [old_ends_at, "$$this.expires_at"]}}]},
             }
         }
@@ -81,7 +85,9 @@ class DeviceStore:
         document = to_document(device)
         key = document.pop("_id")
         where = {"_id": key, "retired_at": {"$ne": None}}
-        return await self._devices.take(only(device.tenant_id), where, [{"$replaceWith": {"_id": key, **document}}]) is not None
+        # Literal, or what people write with a $ in front would be taken for a field's name.
+        anew = [{"$replaceWith": {"$literal": {"_id": key, **document}}}]
+        return await self._devices.take(only(device.tenant_id), where, anew) is not None
 
     async def count_present(self, tenant_id: str) -> int:
         """How many of a tenant's devices were not retired."""
@@ -94,10 +100,9 @@ class DeviceStore:
         where = _where(chosen, troubled)
         if after is not None:
             device_id, tenant_id = after
-            behind: Document = {
-                "$or": [{"device_id": {"$gt": device_id}}, {"device_id": device_id, "tenant_id": {"$gt": tenant_id}}]
-            }
-            where = {"$and": [where, behind]}
+            further = [{"device_id": {"$gt": device_id}}, {"tenant_id": {"$gt": tenant_id}}]
+            # Bounded by itself, so that an index begins there and not at the first device.
+            where = {"$and": [where, {"device_id": {"$gte": device_id}}, {"$or": further}]}
         found = await self._devices.find(scope, where, sort=[("device_id", 1), ("tenant_id", 1)], limit=limit)
         return [from_document(document, Device) for document in found]
 

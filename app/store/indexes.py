@@ -20,6 +20,7 @@ INDEXES: Mapping[str, list[IndexModel]] = {
     "devices": [
         IndexModel([("lane", _UP), ("due_at", _UP)], name="due"),
         IndexModel([("tenant_id", _UP), ("device_id", _UP)], name="by_id", unique=True),
+        IndexModel([("device_id", _UP), ("tenant_id", _UP)], name="in_order"),
         IndexModel([("tenant_id", _UP), ("status", _UP)], name="by_status"),
         IndexModel([("lane", _UP), ("due_at", _UP)], name="missed", partialFilterExpression={"missed": True}),
         IndexModel([("changed_at", _UP)], name="changed"),
