@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
-from zoneinfo import available_timezones
 
-import msgspec
+from msgspec import UNSET
 
 from app.audit import write_audit
 from app.context import Context
@@ -14,11 +12,12 @@ from app.domain.alert import Severity
 from app.domain.beat import Beat, HealthStatus
 from app.domain.device import Device, DeviceStatus, DeviceToken
 from app.domain.device_filter import DeviceFilter, filter_errors
+from app.domain.device_input import DevicePatch, check_device, given
 from app.domain.health import device_health
-from app.domain.ids import device_key, is_device_id, lane_of
+from app.domain.ids import device_key, lane_of
 from app.domain.page import Page, decode_keyset, encode_keyset, require_first
 from app.domain.tenant import Role, Scope, Tenant, only
-from app.errors import BadInputError, ConflictError, FieldError, ForbiddenError, NotFoundError, bad_field
+from app.errors import BadInputError, ConflictError, ForbiddenError, NotFoundError, bad_field
 from app.evaluation import refresh_wake_up, withdraw_device
 from app.orphans import end_orphans
 from app.principal import Principal, PrincipalKind, read_scope, require_tenant, write_tenant
@@ -29,8 +28,10 @@ OVERLAP = timedelta(hours=24)
 """For how long the old token of a device holds beside the new one."""
 
 MOST_BEATS = 1_000
-_LONGEST = {"store_id": 64, "name": 200, "hostname": 253, "kind": 64, "description": 2_000, "gateway_id": 128}
-_WIRE = {"store_id": "storeId", "gateway_id": "gatewayId"}
+MOST_IN_AN_ERROR = 128
+"""Characters of what a caller wrote that are said back."""
+
+_WHERE_RULES_LOOK = {"store_id", "kind", "tags"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +42,6 @@ class DeviceProfile:
     name: str | None = None
     hostname: str | None = None
     kind: str | None = None
-
-
-class DevicePatch(msgspec.Struct, frozen=True, kw_only=True):
-    """A device to register or to change: UNSET is left as it is, None clears."""
-
-    device_id: str
-    tenant_id: str | None = None
-    store_id: str | msgspec.UnsetType | None = msgspec.UNSET
-    name: str | msgspec.UnsetType | None = msgspec.UNSET
-    hostname: str | msgspec.UnsetType | None = msgspec.UNSET
-    kind: str | msgspec.UnsetType | None = msgspec.UNSET
-    description: str | msgspec.UnsetType | None = msgspec.UNSET
-    tags: tuple[str, ...] | msgspec.UnsetType | None = msgspec.UNSET
-    offline_after_sec: int | msgspec.UnsetType | None = msgspec.UNSET
-    timezone: str | msgspec.UnsetType | None = msgspec.UNSET
-    hosted_tenant_ids: tuple[str, ...] | msgspec.UnsetType | None = msgspec.UNSET
-    gateway_id: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 async def get_device(context: Context, principal: Principal, tenant_id: str | None, device_id: str) -> Device | None:
@@ -86,6 +70,8 @@ async def list_devices(
 
 async def count_devices(context: Context, principal: Principal, tenant_id: str | None, chosen: DeviceFilter) -> int:
     scope = read_scope(principal, tenant_id)
+    if errors := filter_errors(chosen):
+        raise BadInputError(errors)
     return await context.store.devices.count(scope, chosen, await _troubled(context, scope, chosen))
 
 
@@ -106,43 +92,47 @@ async def health_of(context: Context, devices: Sequence[Device]) -> dict[str, He
 
 async def register_device(context: Context, principal: Principal, wanted: DevicePatch) -> tuple[Device, str]:
     """A new device and its token, which is shown this once. The id of a retired one may be given again: it starts anew."""
-    tenant = await _writable_tenant(context, principal, wanted.tenant_id)
-    _check(wanted, principal)
-    await _require_room(context, tenant)
+    tenant = await _writable_tenant(context, principal, wanted.tenant_id, "input.tenantId")
+    check_device(wanted, principal.scope)
+    _require_room(tenant, await context.store.devices.count_present(tenant.id))
     now = context.clock.now()
     token_id, token, token_hash = new_token(DEVICE)
     device = await _new_device(context, tenant, wanted, DeviceToken(id=token_id, token_hash=token_hash, created_at=now))
     if not await context.store.devices.insert(device) and not await context.store.devices.bring_back(device):
-        raise ConflictError(f"device {wanted.device_id!r} is registered in tenant {tenant.id!r} already")
+        raise ConflictError(f"device {wanted.device_id!r} is registered in tenant {tenant.id!r} already", {"id": device.id})
     await refresh_wake_up(context, tenant, device)
-    await write_audit(context, principal, tenant.id, "device.register", device.id, None, _shown(device))
+    await write_audit(context, principal, tenant.id, "device.register", f"device:{device.device_id}", None, _shown(device))
     return device, token
 
 
 async def auto_register(context: Context, tenant: Tenant, device_id: str, profile: DeviceProfile) -> Device:
     """A device that beats for the first time where beats may register: without a token of its own, under the same quota."""
-    await _require_room(context, tenant)
-    wanted = DevicePatch(
-        device_id=device_id, **{name: getattr(profile, name) for name in ("store_id", "name", "hostname", "kind")}
-    )
-    device = await _new_device(context, tenant, wanted, None)
-    if not await context.store.devices.insert(device):
+    # Counted before it is looked for: of two first beats at once, the second may find the last place taken by its own device.
+    present = await context.store.devices.count_present(tenant.id)
+    there = await context.store.devices.get(only(tenant.id), tenant.id, device_id)
+    if there is None:
+        _require_room(tenant, present)
+        wanted = DevicePatch(
+            device_id=device_id, **{name: getattr(profile, name) for name in ("store_id", "name", "hostname", "kind")}
+        )
+        device = await _new_device(context, tenant, wanted, None)
+        if await context.store.devices.insert(device):
+            await refresh_wake_up(context, tenant, device)
+            return device
         there = await context.store.devices.get(only(tenant.id), tenant.id, device_id)
-        if there is None or there.retired_at is not None:
-            raise ConflictError(f"device {device_id!r} of tenant {tenant.id!r} was retired; registerDevice brings it back")
-        return there
-    await refresh_wake_up(context, tenant, device)
-    return device
+    if there is None or there.retired_at is not None:
+        raise ConflictError(f"device {device_id!r} of tenant {tenant.id!r} was retired; registerDevice brings it back")
+    return there
 
 
 async def update_device(context: Context, principal: Principal, patch: DevicePatch) -> Device:
     """Changes what the patch names."""
-    tenant = await _writable_tenant(context, principal, patch.tenant_id)
-    _check(patch, principal)
+    tenant = await _writable_tenant(context, principal, patch.tenant_id, "input.tenantId")
+    check_device(patch, principal.scope)
     before = await _present(context, tenant.id, patch.device_id)
-    fields = {name: value for name, value in _given(patch).items() if name not in ("device_id", "tenant_id", "offline_after_sec")}
+    fields = {name: value for name, value in given(patch).items() if name != "offline_after_sec"}
     fields = {name: () if value is None and name in ("tags", "hosted_tenant_ids") else value for name, value in fields.items()}
-    if patch.offline_after_sec is not msgspec.UNSET:
+    if patch.offline_after_sec is not UNSET:
         effective = await offline_after(context, tenant) if patch.offline_after_sec is None else patch.offline_after_sec
         fields |= {"own_offline_after": patch.offline_after_sec, "offline_after": effective, "wake_after": effective}
     fields["changed_at"] = context.clock.now()
@@ -150,8 +140,9 @@ async def update_device(context: Context, principal: Principal, patch: DevicePat
     if after is None:
         raise _gone(patch.device_id, tenant.id)
     await refresh_wake_up(context, tenant, after)
-    await end_orphans(context, only(tenant.id))
-    await write_audit(context, principal, tenant.id, "device.update", after.id, _shown(before), _shown(after))
+    if _WHERE_RULES_LOOK & fields.keys():
+        await end_orphans(context, only(tenant.id))
+    await write_audit(context, principal, tenant.id, "device.update", f"device:{after.device_id}", _shown(before), _shown(after))
     return after
 
 
@@ -167,7 +158,7 @@ async def rotate_device_token(
     after = await context.store.devices.add_token(only(tenant.id), before.id, made, now + OVERLAP)
     if after is None:
         raise _gone(device_id, tenant.id)
-    await write_audit(context, principal, tenant.id, "device.rotate_token", after.id, None, {"tokenId": token_id})
+    await write_audit(context, principal, tenant.id, "device.rotate_token", f"device:{device_id}", None, {"tokenId": token_id})
     return after, token
 
 
@@ -181,7 +172,8 @@ async def retire_device(context: Context, principal: Principal, tenant_id: str |
     context.intake.roll.forget(after.id)
     context.credentials.forget_programs()
     await withdraw_device(context, after, "the device was retired")
-    await write_audit(context, principal, tenant.id, "device.retire", after.id, None, {"retiredAt": after.retired_at})
+    retired = {"retiredAt": after.retired_at}
+    await write_audit(context, principal, tenant.id, "device.retire", f"device:{device_id}", None, retired)
     return after
 
 
@@ -194,8 +186,8 @@ async def _own_device(context: Context, principal: Principal, tenant_id: str | N
     raise ForbiddenError("this token reads its own device alone")
 
 
-async def _writable_tenant(context: Context, principal: Principal, tenant_id: str | None) -> Tenant:
-    wanted = write_tenant(principal, tenant_id, Role.ADMIN)
+async def _writable_tenant(context: Context, principal: Principal, tenant_id: str | None, path: str = "tenantId") -> Tenant:
+    wanted = write_tenant(principal, tenant_id, Role.ADMIN, path)
     tenant = await context.store.tenants.get(wanted)
     if tenant is None:
         raise NotFoundError(f"tenant {wanted!r} does not exist; a super admin makes it with createTenant")
@@ -210,11 +202,10 @@ async def _present(context: Context, tenant_id: str, device_id: str) -> Device:
 
 
 def _gone(device_id: str, tenant_id: str) -> NotFoundError:
-    return NotFoundError(f"tenant {tenant_id!r} has no device {device_id!r}, or it was retired")
+    return NotFoundError(f"tenant {tenant_id!r} has no device {device_id[:MOST_IN_AN_ERROR]!r}, or it was retired")
 
 
-async def _require_room(context: Context, tenant: Tenant) -> None:
-    present = await context.store.devices.count_present(tenant.id)
+def _require_room(tenant: Tenant, present: int) -> None:
     if present >= tenant.max_devices:
         raise ConflictError(
             f"tenant {tenant.id!r} has {present} devices of {tenant.max_devices} allowed: retire some, or raise maxDevices",
@@ -224,12 +215,13 @@ async def _require_room(context: Context, tenant: Tenant) -> None:
 
 async def _new_device(context: Context, tenant: Tenant, wanted: DevicePatch, token: DeviceToken | None) -> Device:
     now = context.clock.now()
-    said = {name: value for name, value in _given(wanted).items() if value is not None}
+    said = {name: value for name, value in given(wanted).items() if value is not None}
     own = said.pop("offline_after_sec", None)
     effective = await offline_after(context, tenant) if own is None else own
-    said |= {"tenant_id": tenant.id}
     return Device(
         id=device_key(tenant.id, wanted.device_id),
+        tenant_id=tenant.id,
+        device_id=wanted.device_id,
         lane=lane_of(tenant.id),
         status=DeviceStatus.UNKNOWN,
         since=now,
@@ -241,38 +233,6 @@ async def _new_device(context: Context, tenant: Tenant, wanted: DevicePatch, tok
         tokens=() if token is None else (token,),
         **said,
     )
-
-
-def _check(patch: DevicePatch, principal: Principal) -> None:
-    errors: list[FieldError] = []
-    if not is_device_id(patch.device_id):
-        errors.append(FieldError("input.deviceId", "must have 1 to 128 printable characters, no blank at either end"))
-    given = _given(patch)
-    for name, most in _LONGEST.items():
-        text = given.get(name)
-        if text is not None and len(text) > most:
-            errors.append(FieldError(f"input.{_WIRE.get(name, name)}", f"has {len(text)} characters; at most {most}"))
-    tags = given.get("tags") or ()
-    if len(tags) > 50 or any(not 0 < len(tag) <= 64 for tag in tags):
-        errors.append(FieldError("input.tags", "must be at most 50, each of 1 to 64 characters"))
-    seconds = given.get("offline_after_sec")
-    if seconds is not None and not 1 <= seconds <= 604_800:
-        errors.append(FieldError("input.offlineAfterSec", f"is {seconds}; must be 1 to 604800"))
-    zone = given.get("timezone")
-    if zone is not None and zone not in available_timezones():
-        errors.append(FieldError("input.timezone", f"{zone[:64]!r} is no IANA time zone, such as Europe/Vienna"))
-    hosted = given.get("hosted_tenant_ids") or ()
-    errors += [
-        FieldError(f"input.hostedTenantIds[{at}]", f"tenant {one!r} is not one of the caller's")
-        for at, one in enumerate(hosted)
-        if not principal.scope.covers(one)
-    ]
-    if errors:
-        raise BadInputError(errors)
-
-
-def _given(patch: DevicePatch) -> dict[str, Any]:
-    return {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not msgspec.UNSET}
 
 
 def _shown(device: Device) -> dict[str, object]:

@@ -68,8 +68,11 @@ def read_scope(principal: Principal, tenant_id: str | None, role: Role = Role.VI
     return only(tenant_id)
 
 
-def write_tenant(principal: Principal, tenant_id: str | None, role: Role) -> str:
-    """The one tenant that a write is for. Raises BadInputError where it is left out and the caller has not exactly one."""
+def write_tenant(principal: Principal, tenant_id: str | None, role: Role, path: str = "tenantId") -> str:
+    """The one tenant that a write is for.
+
+    Raises BadInputError, for the field at `path`, where it is left out and the caller has not exactly one.
+    """
     require_role(principal, role)
     if principal.device_keys is not None:
         raise ForbiddenError("this key is limited to its devices")
@@ -77,7 +80,7 @@ def write_tenant(principal: Principal, tenant_id: str | None, role: Role) -> str
         require_tenant(principal, tenant_id)
         return tenant_id
     if principal.tenant_ids is None or len(principal.tenant_ids) != 1:
-        raise bad_field("tenantId", "say which tenant: the caller does not have exactly one")
+        raise bad_field(path, "say which tenant: the caller does not have exactly one")
     return next(iter(principal.tenant_ids))
 
 

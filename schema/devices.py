@@ -12,6 +12,7 @@ from app.domain.beat import HealthStatus
 from app.domain.beat_input import BeatInput
 from app.domain.device import DeviceStatus, deadline
 from app.domain.device_filter import DeviceFilter as Chosen
+from app.domain.device_input import DevicePatch
 from app.errors import ErrorCode
 from schema.context import Info
 from schema.given import given, given_or, listed
@@ -149,12 +150,12 @@ class Device:
 
     @strawberry.field
     async def latest(self, info: Info) -> Heartbeat | None:
-        beat = await info.context.loaders.latest.load(self.kept.id)
+        beat = await _latest_beat(info, self.kept)
         return None if beat is None else heartbeat(beat)
 
     @strawberry.field
     async def services(self, info: Info) -> list[ServiceReport]:
-        beat = await info.context.loaders.latest.load(self.kept.id)
+        beat = await _latest_beat(info, self.kept)
         return [] if beat is None else [_service(one) for one in beat.services]
 
     @strawberry.field
@@ -331,6 +332,11 @@ def heartbeat(beat: domain_beat.Beat) -> Heartbeat:
     )
 
 
+async def _latest_beat(info: Info, kept: domain.Device) -> domain_beat.Beat | None:
+    # Whatever beats there may be of a device that was not seen yet are those of a retired one of its name.
+    return None if kept.last_seen is None else await info.context.loaders.latest.load(kept.id)
+
+
 def _service(report: domain_beat.ServiceReport) -> ServiceReport:
     return ServiceReport(
         name=report.name,
@@ -349,12 +355,12 @@ def _beat_input(written: HeartbeatInput) -> BeatInput:
     return BeatInput(**values)
 
 
-def _patch(written: DeviceInput) -> devices.DevicePatch:
+def _patch(written: DeviceInput) -> DevicePatch:
     values = given(written)
     for name in ("tags", "hosted_tenant_ids"):
         if values.get(name) is not None:
             values[name] = tuple(dict.fromkeys(values[name]))
-    return devices.DevicePatch(**values)
+    return DevicePatch(**values)
 
 
 def _chosen(written: DeviceFilter | None) -> Chosen:
