@@ -42,7 +42,10 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             await mongo.correct(clock)
         store = open_stores(mongo)
         intake = Intake(store, bus, clock)
-        yield Context(settings, clock, mongo, store, bus, intake, Credentials(settings))
+        try:
+            yield Context(settings, clock, mongo, store, bus, intake, Credentials(settings))
+        finally:
+            await intake.drain()
     finally:
         await bus.close()
         mongo.close()

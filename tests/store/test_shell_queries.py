@@ -179,7 +179,7 @@ RULE: dict[str, Any] = {
     "version": 1,
 }
 GOOD = {"device_heartbeats": BEAT, "provider_alerts": ALERT, "alert_rules": RULE}
-LEFT_OUT: Any = object()
+LEFT_OUT: Any = "left out"
 BAD: list[tuple[str, dict[str, Any]]] = [
     ("device_heartbeats", {"tenant_id": LEFT_OUT}),
     ("device_heartbeats", {"tenant_id": 7}),
