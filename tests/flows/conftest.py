@@ -1,6 +1,7 @@
 """A fresh installation for each flow."""
 
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import pytest
 
@@ -19,18 +20,16 @@ async def two_workers(mongo_uri: str, redis_url: str, database: str) -> AsyncIte
         yield here
 
 
-_FIGURES = pytest.StashKey[list[str]]()
-
-
 @pytest.fixture
-def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Notes what was measured, to be shown at the end of the run."""
-    return request.config.stash.setdefault(_FIGURES, []).append
+    return partial(record_property, "figure")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    figures = terminalreporter.config.stash.get(_FIGURES, [])
+    reports = terminalreporter.stats.get("passed", [])
+    figures = [value for report in reports for name, value in report.user_properties if name == "figure"]
     if figures:
         terminalreporter.section("measured")
-        for line in figures:
-            terminalreporter.write_line(line)
+        for line in dict.fromkeys(figures):
+            terminalreporter.write_line(str(line))
