@@ -78,7 +78,9 @@ class BadInputError(FleetbeatError):
     code = ErrorCode.BAD_USER_INPUT
 
     def __init__(self, fields: Sequence[FieldError], message: str | None = None) -> None:
-        super().__init__(message or "; ".join(f"{field.path}: {field.message}" for field in fields))
+        super().__init__(
+            message or "; ".join(f"{field.path}: {field.message}" if field.path else field.message for field in fields)
+        )
         self.fields = tuple(fields)
 
     def extensions(self) -> dict[str, Any]:

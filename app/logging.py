@@ -40,7 +40,7 @@ def configure_logging(level: str, form: Literal["json", "console"], stream: Text
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(), _said_once],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )
@@ -61,6 +61,12 @@ def configure_logging(level: str, form: Literal["json", "console"], stream: Text
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger
+
+
+def _said_once(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """uvicorn says its messages a second time, in the colours of a terminal."""
+    event.pop("color_message", None)
+    return event
 
 
 def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

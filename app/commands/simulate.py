@@ -76,7 +76,7 @@ async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
 async def _simulate(console: Console, url: str, admin: str, plan: FleetPlan, course: Course) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_CONNECTIONS)) as session:
         wire = Wire(url, session)
-        console.print(f"registering {plan.devices:,} devices in {len(plan.tenants):,} tenants")
+        console.print(f"registering {plan.devices:,} devices in {', '.join(plan.tenants[:3])}{' …' if plan.tenants[3:] else ''}")
         fleet = await enrol(wire, admin, plan)
         simulation = Simulation(wire, admin, fleet, course)
         title = f"{course.scenario.value} · {plan.devices:,} devices · a beat every {course.every_sec:g} s"

@@ -9,14 +9,13 @@ import aiohttp
 import pytest
 from pydantic import SecretStr
 
-from app.context import Context
 from app.domain.tenant import Role
 from app.main import create_app
 from app.seed import seed
 from app.settings import Settings
 from app.tokens import issue_jwt
 from tests.api.serving import Serve, serve
-from tests.cast import SECRET, open_test_context
+from tests.cast import SECRET
 from tests.flows.client import Api
 from tests.flows.documents import CREATE_TENANT
 
@@ -68,9 +67,3 @@ async def place(mongo_uri: str, redis_url: str, database: str, serve: Serve) -> 
         for tenant in ("acme", "umbrella"):
             await here.person().ask(CREATE_TENANT, id=tenant, name=tenant.capitalize())
         yield here
-
-
-@pytest.fixture
-async def context(mongo_uri: str, redis_url: str, database: str) -> AsyncIterator[Context]:
-    async with open_test_context(mongo_uri, redis_url, database) as opened:
-        yield opened

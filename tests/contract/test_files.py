@@ -20,6 +20,7 @@ from app.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
+from schema.errors import MaskedError
 from schema.export import sdl
 
 ROOT = Path(__file__).parents[2]
@@ -57,6 +58,7 @@ def test_every_root_field_has_an_operation() -> None:
         RateLimitedError("x", 1),
         UnavailableError("x", 1),
         TooComplexError("x"),
+        MaskedError(),
     ],
     ids=lambda error: error.code.name,
 )
@@ -69,6 +71,14 @@ def test_errors_json_and_protocol_name_every_code() -> None:
     listed = json.loads((CONTRACT / "errors.json").read_text())
     assert sorted(listed) == sorted(code.name for code in ErrorCode)
     assert [code.name for code in ErrorCode if f"`{code.name}`" not in PROTOCOL] == []
+
+
+def test_the_graphql_of_the_protocol_is_valid() -> None:
+    schema = build_schema((CONTRACT / "schema.graphql").read_text())
+    examples = [block for block in re.findall(r"```graphql\n(.*?)```", PROTOCOL, re.DOTALL) if "…" not in block]
+    assert examples
+    for example in examples:
+        assert validate(schema, parse(example)) == []
 
 
 def test_the_protocol_explains_every_close_code_that_is_sent() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,9 +10,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from app.cli import application
+from app import telemetry
+from app.cli import COMMANDS, application
 from app.domain.defaults import platform_rules
+from app.domain.rule import MetricCondition, Rule
 from app.settings import ALIASES, Settings
+from app.simulation.scenarios import Scenario
 from tests.cast import NOW
 from tests.flows.documents import CREATE_TENANT, DEVICE, REGISTER
 from tests.flows.installation import Installation, installed
@@ -52,8 +56,11 @@ async def test_the_python_device_beats(installation: Installation, tmp_path: Pat
     await _run(sys.executable, str(script), FLEETBEAT_URL=installation.url, DEVICE_TOKEN=token, DEVICE_ID="till-7", BEATS="2")
     shown = await installation.person().ask(DEVICE, tenantId="demo", deviceId="till-7")
     assert shown["device"]["status"] == "ONLINE"
+    wrong = {"FLEETBEAT_URL": installation.url, "DEVICE_TOKEN": token, "DEVICE_ID": "till-8", "BEATS": "1"}
+    assert "this token is not for device 'till-8'" in await _run(sys.executable, str(script), **wrong)
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here: the README's examples with it were LEFT OUT")
 async def test_the_curl_device_beats_and_the_curl_admin_reads(installation: Installation) -> None:
     token = await _registered(installation)
     examples = [block for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) if "curl -s" in block]
@@ -98,11 +105,26 @@ def test_the_table_of_rules_is_whole() -> None:
     for key, rule in rules.items():
         assert rule.severity.name in rows[key]
         assert f"{rule.cooldown_sec // 60} min" in rows[key]
+        assert _numbers(rows[key].split("|")[2]) == _bounds(rule)
 
 
-@pytest.mark.parametrize("line", sorted(set(re.findall(r"\.venv/bin/fleetbeat (.+)", README))))
+def _numbers(text: str) -> set[float]:
+    return {float(number.replace(",", "")) for number in re.findall(r"(?<![\w])[\d,.]*\d", text)}
+
+
+def _bounds(rule: Rule) -> set[float]:
+    """What makes a rule fire, as the table says it: ratios in percent."""
+    if not isinstance(rule.condition, MetricCondition):
+        return {float(Settings.model_fields["heartbeat_offline_seconds"].default)}
+    factor = 100 if rule.condition.metric == "errorRate5m" else 1
+    bounds = (rule.condition.threshold, rule.condition.recovery_threshold)
+    return {bound * factor for bound in bounds if bound is not None} | ({float(rule.for_sec)} if rule.for_sec else set())
+
+
+@pytest.mark.parametrize("line", sorted(set(re.findall(r"(?:`|\.venv/bin/)fleetbeat ([a-z][^`\n]*)", README))))
 def test_every_command_of_the_readme_is_understood(line: str) -> None:
     command, *words = line.rstrip(")").split()
+    assert command in COMMANDS
     options = [word for word in words if word.startswith("--")]
     shown = CliRunner().invoke(application(command), [command, "--help"], env={"COLUMNS": "200"}).output
     assert [option for option in options if option not in shown] == []
@@ -112,3 +134,28 @@ def test_every_make_target_of_the_readme_is_there() -> None:
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"`?make ([a-z]+)\b", README)) - {"it"}
     assert [target for target in sorted(targets) if re.search(rf"^{target}:", makefile, re.MULTILINE) is None] == []
+
+
+def test_every_metric_of_the_readme_is_measured() -> None:
+    named = set(re.findall(r"`(fleetbeat_\w+)`", README))
+    shown = {sample.name for metric in telemetry.REGISTRY.collect() for sample in metric.samples}
+    shown |= {metric.name for metric in telemetry.REGISTRY.collect()}
+    assert named
+    assert named - shown == set()
+
+
+def test_every_log_event_of_the_readme_is_written() -> None:
+    table = README.split("| at night |")[1].split("\n\n")[0]
+    sources = "".join(path.read_text() for folder in ("app", "jobs") for path in (ROOT / folder).rglob("*.py"))
+    named = re.findall(r"`([a-z]+\.[a-z_]+)`", table)
+    assert named
+    assert [event for event in named if f'"{event}"' not in sources] == []
+
+
+def test_every_scenario_of_the_readme_is_there() -> None:
+    line = README.split("Scenarios: ")[1].split(".")[0]
+    assert re.findall(r"`([a-z-]+)`", line) == [scenario.value for scenario in Scenario]
+
+
+def test_every_file_that_the_readme_links_to_is_there() -> None:
+    assert [link for link in re.findall(r"\]\(([^#)]+)\)", README) if not (ROOT / link).exists()] == []

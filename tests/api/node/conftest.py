@@ -34,11 +34,3 @@ def node() -> None:
     if os.environ.get("CI", "").lower() in ("1", "true"):
         pytest.fail(f"CI has to run the clients in Node: {reason}", pytrace=False)
     pytest.skip(reason)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    # From the reports: the tests may have run in processes of their own.
-    left_out = any("tests/api/node" in report.nodeid for report in terminalreporter.stats.get("skipped", []))
-    if left_out and (reason := why_not()) is not None:
-        terminalreporter.section("LEFT OUT: the clients and audits in Node", sep="!", red=True, bold=True)
-        terminalreporter.line(f"graphql-ws and the 61 audits of graphql-http were not run: {reason}.", red=True)
