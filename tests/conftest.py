@@ -8,6 +8,7 @@ import pytest
 from pymongo import MongoClient
 
 from app.embedded import Server, embedded_servers, mongo_uri as uri_of, redis_command, redis_url as url_of
+from tests.api.node.conftest import why_not
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +53,16 @@ def new_database(mongo_client: "MongoClient[dict[str, Any]]") -> Iterator[str]:
     name = f"test_{uuid4().hex[:16]}"
     yield name
     mongo_client.drop_database(name)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was measured, and what was left out. Here and from the reports, since the tests run in other processes than this."""
+    passed, skipped = terminalreporter.stats.get("passed", []), terminalreporter.stats.get("skipped", [])
+    figures = [value for report in passed for name, value in report.user_properties if name == "figure"]
+    if figures:
+        terminalreporter.section("measured")
+        for line in dict.fromkeys(figures):
+            terminalreporter.write_line(str(line))
+    if any("tests/api/node" in report.nodeid for report in skipped) and (reason := why_not()) is not None:
+        terminalreporter.section("LEFT OUT: the clients and audits in Node", sep="!", red=True, bold=True)
+        terminalreporter.line(f"graphql-ws and the 61 audits of graphql-http were not run: {reason}.", red=True)

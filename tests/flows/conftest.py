@@ -24,12 +24,3 @@ async def two_workers(mongo_uri: str, redis_url: str, database: str) -> AsyncIte
 def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Notes what was measured, to be shown at the end of the run."""
     return partial(record_property, "figure")
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    reports = terminalreporter.stats.get("passed", [])
-    figures = [value for report in reports for name, value in report.user_properties if name == "figure"]
-    if figures:
-        terminalreporter.section("measured")
-        for line in dict.fromkeys(figures):
-            terminalreporter.write_line(str(line))
