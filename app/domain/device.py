@@ -30,7 +30,8 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 
     `offline_after` is the effective time in seconds, `own_offline_after` the device's own (None follows the tenant).
     `wake_after` is the shortest time after which any absence rule or the connectivity itself wants a look, so
-    `due_at = last_seen + wake_after` on every beat. `due_at` is a wake-up, never a verdict.
+    `due_at = last_seen + wake_after` on every beat. `due_at` is a wake-up, never a verdict. `missed` says that the last look,
+    at the beat of `judged_seen`, found it offline or a rule missing it.
     """
 
     id: str
@@ -45,6 +46,8 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     own_offline_after: int | None = None
     last_seen: datetime | None = None
     due_at: datetime | None = None
+    missed: bool = False
+    judged_seen: datetime | None = None
     changed_at: datetime | None = None
     store_id: str | None = None
     name: str | None = None
@@ -66,6 +69,9 @@ def silent_since(device: Device, gap_end: datetime | None) -> datetime | None:
     """From when on silence counts against a device: its last beat, or the end of our own last gap in taking beats."""
     if device.last_seen is None:
         return None
+    if device.missed and device.judged_seen == device.last_seen:
+        # It was missed before, and nothing was heard of it since: a gap of ours does not bring it back.
+        return device.last_seen
     return device.last_seen if gap_end is None else max(device.last_seen, gap_end)
 
 

@@ -207,3 +207,21 @@ async def test_a_rule_that_is_taken_away_ends_its_alerts(fleet: Fleet) -> None:
     await withdraw_rule(fleet.context, only("acme"), "device_offline", "the rule was switched off")
     *_, last = await fleet.record()
     assert (last.type, last.alert.resolution) == (AlertEventType.RESOLVED, Resolution.RULE_CHANGED)
+
+
+async def test_a_gap_of_ours_does_not_bring_back_what_was_gone_before(fleet: Fleet) -> None:
+    await fleet.add("till-1", offline_after=5)
+    await fleet.beat("till-1")
+    await fleet.pass_time(6)
+    await fleet.sweep()
+    fleet.clock.advance(600)
+    await refresh_wake_ups(fleet.context, only("acme"))
+    me = IntakeRecord(id="test", at=fleet.clock.now(), beats_per_sec=0, subscribers=0)
+    await fleet.context.store.intakes.sign(me, GAP)
+    await fleet.sweep()
+    assert await fleet.told() == [("till-1", "OPENED")]
+    assert (await fleet.device("till-1")).status is DeviceStatus.OFFLINE
+    await fleet.beat("till-1")
+    await fleet.pass_time(0.1)
+    await fleet.sweep()
+    assert await fleet.told() == [("till-1", "OPENED"), ("till-1", "RESOLVED")]
