@@ -139,6 +139,7 @@ def _state_after(rule: Rule | None, state: RuleState, now: datetime) -> RuleStat
         lane=state.lane,
         rule_key=state.rule_key,
         subject_id=state.subject_id,
+        subject_kind=state.subject_kind,
         family=state.family,
     )
 
@@ -161,7 +162,7 @@ def by_lane(alerts: Iterable[Alert]) -> Iterator[tuple[int, list[Alert]]]:
 
 
 def _state_id(alert: Alert) -> str:
-    return state_id(alert.tenant_id, alert.rule_key, alert.subject_id)
+    return state_id(alert.tenant_id, alert.rule_key, alert.subject_kind, alert.subject_id)
 
 
 def _result(alert_id: str, outcome: Outcome) -> ActionResult:

@@ -14,6 +14,7 @@ from app.domain.ids import lane_of
 from app.domain.judgement import Sighting, decide
 from app.domain.rule import AbsenceCondition, Rule
 from app.domain.silence import GAP, Look, absence_rules, look_at
+from app.domain.subject import of_device
 from app.domain.tenant import EVERY_TENANT, Scope, Tenant, only
 from app.rules import effective_rules
 from app.store.connectivity import Settlement
@@ -150,7 +151,7 @@ def _sightings(device: Device, rules: Sequence[Rule], gap_end: datetime, now: da
         if isinstance(rule.condition, AbsenceCondition):
             seen = observe_absence(rule.condition, device, gap_end, now)
             if seen is not None:
-                yield Sighting(rule, device, [seen])
+                yield Sighting(rule, of_device(device), [seen])
 
 
 async def _end_all(context: Context, alerts: Sequence[Alert], reason: str, kind: Resolution) -> None:

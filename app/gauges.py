@@ -13,6 +13,7 @@ from app.domain.device import Device, DeviceStatus
 from app.domain.ids import device_key
 from app.domain.judgement import Sighting
 from app.domain.rule import Aggregation, MetricCondition, Rule, RuleState, in_scope
+from app.domain.subject import of_device
 from app.domain.tenant import EVERY_TENANT
 from app.evaluation import add_decisions
 from app.rules import effective_rules
@@ -115,7 +116,7 @@ def _of_beats(rule: Rule, condition: MetricCondition, device: Device, beats: Seq
     if seen and seen[-1].at < now:
         # The last value holds until another one comes: time alone may ripen it.
         seen.append(msgspec.structs.replace(seen[-1], at=now, still=True))
-    return Sighting(rule, device, seen)
+    return Sighting(rule, of_device(device), seen)
 
 
 async def _of_windows(
@@ -134,7 +135,7 @@ async def _of_windows(
             ]
             seen = observe_window(condition, values, now)
             if seen is not None:
-                sightings.append(Sighting(rule, device, [seen]))
+                sightings.append(Sighting(rule, of_device(device), [seen]))
     return sightings
 
 

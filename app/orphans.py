@@ -60,7 +60,7 @@ async def _end(context: Context, lane: int, orphans: Sequence[Alert], endings: M
         there = await context.store.alerts.get_many(EVERY_TENANT, [alert.id for alert in orphans], session=session)
         live = [alert for alert in there.values() if alert.live]
         await context.store.rule_states.forget(
-            [state_id(alert.tenant_id, alert.rule_key, alert.subject_id) for alert in live], session
+            [state_id(alert.tenant_id, alert.rule_key, alert.subject_kind, alert.subject_id) for alert in live], session
         )
         kinds = [(alert, *endings[alert.id]) for alert in live]
         return Writes(changes=[lifecycle.resolve(alert, None, reason, kind, now) for alert, kind, reason in kinds])

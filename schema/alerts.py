@@ -7,10 +7,11 @@ from strawberry import ID, UNSET
 
 from app import alerts
 from app.domain import alert as domain
-from app.domain.alert import AlertEventType, AlertStatus, Resolution, Severity, SubjectKind
+from app.domain.alert import AlertEventType, AlertStatus, Resolution, Severity
 from app.domain.alert_filter import AlertFilter as Chosen
 from app.domain.ids import device_key
 from app.domain.page import require_first
+from app.domain.subject import SubjectKind
 from app.store.alert_lists import AlertOrder
 from schema.context import Info
 from schema.devices import Device, device

@@ -2,10 +2,11 @@
 
 import strawberry
 
-from app.domain.alert import AlertEventType, AlertStatus, Resolution, Severity, SubjectKind
+from app.domain.alert import AlertEventType, AlertStatus, Resolution, Severity
 from app.domain.beat import HealthStatus
 from app.domain.device import DeviceStatus
 from app.domain.rule import Aggregation, Comparison
+from app.domain.subject import SubjectKind
 from app.domain.tenant import Role
 from app.errors import ErrorCode
 from app.store.alert_lists import AlertOrder

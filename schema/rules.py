@@ -212,6 +212,7 @@ def alert_rule(rule: domain.Rule, seen_in: Scope) -> AlertRule:
 def _condition(condition: domain.Condition) -> AbsenceCondition | MetricCondition:
     if isinstance(condition, domain.AbsenceCondition):
         return AbsenceCondition(after_sec=condition.after_sec)
+    assert isinstance(condition, domain.MetricCondition)
     return MetricCondition(
         metric=condition.metric,
         comparison=condition.comparison,

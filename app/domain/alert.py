@@ -5,6 +5,8 @@ from enum import Enum
 
 import msgspec
 
+from app.domain.subject import SubjectKind
+
 
 class Severity(Enum):
     """In falling order."""
@@ -34,10 +36,6 @@ class Resolution(Enum):
     FALSE_POSITIVE = "false_positive"
     RULE_CHANGED = "rule_changed"
     DEVICE_RETIRED = "device_retired"
-
-
-class SubjectKind(Enum):
-    DEVICE = "device"
 
 
 class AlertEventType(Enum):

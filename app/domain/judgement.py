@@ -1,4 +1,4 @@
-"""From what was seen of a device to what is to be written: the pure part of every tick, shared by all families."""
+"""From what was seen of a subject to what is to be written: the pure part of every tick, shared by all families."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,38 +7,39 @@ from datetime import datetime
 import msgspec
 
 from app.domain import lifecycle
-from app.domain.alert import Alert, Change, Resolution, SubjectKind
+from app.domain.alert import Alert, Change, Resolution
 from app.domain.conditions.observation import Observation
-from app.domain.device import Device
 from app.domain.ids import dedup_key, new_id
-from app.domain.rule import AbsenceCondition, Aggregation, MetricCondition, Rule, RuleState, state_id
+from app.domain.rule import Aggregation, MetricCondition, Rule, RuleState, state_id
 from app.domain.stages import Action, Verdict, judge
+from app.domain.subject import Subject
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What one rule saw of one device, oldest first."""
+    """What one rule saw of one subject, oldest first."""
 
     rule: Rule
-    device: Device
+    subject: Subject
     seen: Sequence[Observation]
 
     @property
     def state_id(self) -> str:
-        return state_id(self.device.tenant_id, self.rule.key, self.device.device_id)
+        return state_id(self.subject.tenant_id, self.rule.key, self.subject.kind, self.subject.id)
 
     @property
     def alert_key(self) -> tuple[str, str]:
-        return self.device.tenant_id, dedup_key(self.rule.key, SubjectKind.DEVICE.value, self.device.device_id)
+        return self.subject.tenant_id, dedup_key(self.rule.key, self.subject.kind.value, self.subject.id)
 
 
-def blank_state(rule: Rule, device: Device) -> RuleState:
+def blank_state(rule: Rule, subject: Subject) -> RuleState:
     return RuleState(
-        id=state_id(device.tenant_id, rule.key, device.device_id),
-        tenant_id=device.tenant_id,
-        lane=device.lane,
+        id=state_id(subject.tenant_id, rule.key, subject.kind, subject.id),
+        tenant_id=subject.tenant_id,
+        lane=subject.lane,
         rule_key=rule.key,
-        subject_id=device.device_id,
+        subject_id=subject.id,
+        subject_kind=subject.kind,
         family=family_of(rule),
         windowed=isinstance(rule.condition, MetricCondition) and rule.condition.aggregation is not Aggregation.LAST,
     )
@@ -46,14 +47,14 @@ def blank_state(rule: Rule, device: Device) -> RuleState:
 
 def family_of(rule: Rule) -> str:
     """The name of a rule's family of conditions, as it is stored."""
-    return "absence" if isinstance(rule.condition, AbsenceCondition) else "metric"
+    return str(rule.condition.__struct_config__.tag)
 
 
 def decide(
     sighting: Sighting, state: RuleState | None, live: Alert | None, now: datetime
 ) -> tuple[list[Change], RuleState | None]:
     """The changes that a sighting causes, and the state to keep; None where there is nothing new to remember."""
-    before = state or blank_state(sighting.rule, sighting.device)
+    before = state or blank_state(sighting.rule, sighting.subject)
     remembered, alert, changes = before, live, list[Change]()
     for seen in sighting.seen:
         judged = remembered.judged_until
@@ -73,9 +74,7 @@ def decide(
 
 def _change(sighting: Sighting, verdict: Verdict, seen: Observation, alert: Alert | None, now: datetime) -> Change | None:
     if verdict.action is Action.OPEN:
-        return lifecycle.open_for_device(
-            new_id(now), sighting.rule, sighting.device, seen, first_seen=verdict.first_seen, now=now
-        )
+        return lifecycle.open_alert(new_id(now), sighting.rule, sighting.subject, seen, first_seen=verdict.first_seen, now=now)
     if verdict.action is Action.REPEAT and alert is not None:
         return lifecycle.repeat(alert, seen, now)
     if verdict.action is Action.RESOLVE and alert is not None:

@@ -8,19 +8,11 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from app.domain.alert import (
-    SEVERITY_RANK,
-    Alert,
-    AlertEventType,
-    AlertStatus,
-    Change,
-    Resolution,
-    SubjectKind,
-)
+from app.domain.alert import SEVERITY_RANK, Alert, AlertEventType, AlertStatus, Change, Resolution
 from app.domain.conditions.observation import Observation
-from app.domain.device import Device
 from app.domain.ids import dedup_key
 from app.domain.rule import Rule
+from app.domain.subject import Subject
 from app.errors import ConflictError, bad_field
 
 REPEAT_EVERY = timedelta(hours=1)
@@ -28,24 +20,21 @@ TOUCH_EVERY = timedelta(seconds=60)
 PERSON_RESOLUTIONS = (Resolution.MANUAL, Resolution.FALSE_POSITIVE)
 
 
-def open_for_device(
-    alert_id: str, rule: Rule, device: Device, seen: Observation, *, first_seen: datetime, now: datetime
-) -> Change:
-    """A new alert of a rule on a device."""
-    name = device.name or device.device_id
+def open_alert(alert_id: str, rule: Rule, subject: Subject, seen: Observation, *, first_seen: datetime, now: datetime) -> Change:
+    """A new alert of a rule on a subject."""
     alert = Alert(
         id=alert_id,
-        tenant_id=device.tenant_id,
+        tenant_id=subject.tenant_id,
         rule_key=rule.key,
-        dedup_key=dedup_key(rule.key, SubjectKind.DEVICE.value, device.device_id),
-        subject_kind=SubjectKind.DEVICE,
-        subject_id=device.device_id,
-        store_id=device.store_id,
+        dedup_key=dedup_key(rule.key, subject.kind.value, subject.id),
+        subject_kind=subject.kind,
+        subject_id=subject.id,
+        store_id=subject.store_id,
         severity=rule.severity,
         severity_rank=SEVERITY_RANK[rule.severity],
         status=AlertStatus.OPEN,
         live=True,
-        title=f"{rule.name}: {name}",
+        title=f"{rule.name}: {subject.name}",
         message=seen.reason,
         first_seen=min(first_seen, now),
         last_seen=now,

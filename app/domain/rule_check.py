@@ -32,7 +32,7 @@ def check_rule(rule: Rule, prefix: str, faults: Faults) -> None:
     _check_scope(rule.scope, f"{prefix}.scope", faults)
     if isinstance(rule.condition, AbsenceCondition):
         _check_absence(rule.condition, f"{prefix}.condition.absence", faults)
-    else:
+    elif isinstance(rule.condition, MetricCondition):
         _check_metric(rule.condition, f"{prefix}.condition.metric", faults)
 
 

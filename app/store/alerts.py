@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from app.domain.alert import Alert, Change, Severity, SubjectKind
+from app.domain.alert import Alert, Change, Severity
 from app.domain.ids import device_key
+from app.domain.subject import SubjectKind
 from app.domain.tenant import EVERY_TENANT, Scope
 from app.store.encoding import Document, from_document, to_document
 from app.store.mongo import Mongo, Session

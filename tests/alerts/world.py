@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 
 from app.context import Context
-from app.domain.alert import SEVERITY_RANK, Alert, AlertEvent, AlertEventType, AlertStatus, Change, Severity, SubjectKind
+from app.domain.alert import SEVERITY_RANK, Alert, AlertEvent, AlertEventType, AlertStatus, Change, Severity
 from app.domain.ids import dedup_key, lane_of
 from app.domain.rule import RuleState, state_id
+from app.domain.subject import SubjectKind
 from app.domain.tenant import EVERY_TENANT
 from app.store.encoding import to_document
 from app.store.mongo import Session
@@ -50,7 +51,7 @@ async def opened(context: Context, **fields: Any) -> Alert:
     """An alert as a rule opens it: with its record, held by the rule's state."""
     alert = an_alert(**fields)
     held = RuleState(
-        id=state_id(alert.tenant_id, alert.rule_key, alert.subject_id),
+        id=state_id(alert.tenant_id, alert.rule_key, alert.subject_kind, alert.subject_id),
         tenant_id=alert.tenant_id,
         lane=lane_of(alert.tenant_id),
         rule_key=alert.rule_key,
@@ -79,7 +80,7 @@ async def told(context: Context, alert: Alert) -> list[AlertEvent]:
 
 
 async def remembered(context: Context, alert: Alert) -> RuleState | None:
-    key = state_id(alert.tenant_id, alert.rule_key, alert.subject_id)
+    key = state_id(alert.tenant_id, alert.rule_key, alert.subject_kind, alert.subject_id)
     return (await context.store.rule_states.get_many([key])).get(key)
 
 

@@ -8,6 +8,7 @@ from app.domain.beat import Beat
 from app.domain.device import Device, DeviceStatus
 from app.domain.ids import device_key, lane_of
 from app.domain.rule import AbsenceCondition, Comparison, Condition, MetricCondition, Rule
+from app.domain.subject import Subject, of_device
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -30,6 +31,10 @@ def a_device(**fields: Any) -> Device:
         **fields,
     }
     return Device(id=device_key(given["tenant_id"], given["device_id"]), lane=lane_of(given["tenant_id"]), **given)
+
+
+def a_subject(**fields: Any) -> Subject:
+    return of_device(a_device(**fields))
 
 
 def a_rule(condition: Condition | None = None, **fields: Any) -> Rule:

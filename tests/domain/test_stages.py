@@ -12,20 +12,21 @@ from app.domain.conditions.observation import Observation
 from app.domain.ids import lane_of
 from app.domain.rule import Rule, RuleState, state_id
 from app.domain.stages import REMEMBER, STAGES, Action, Outcome, Verdict, end, judge
-from tests.domain.making import a_device, a_rule, at
+from app.domain.subject import SubjectKind
+from tests.domain.making import a_rule, a_subject, at
 
 BLANK = RuleState(
-    id=state_id("acme", "quiet", "till-1"),
+    id=state_id("acme", "quiet", SubjectKind.DEVICE, "till-1"),
     tenant_id="acme",
     lane=lane_of("acme"),
     rule_key="quiet",
     subject_id="till-1",
     family="absence",
 )
-LIVE = lifecycle.open_for_device(
+LIVE = lifecycle.open_alert(
     "alert-1",
     a_rule(),
-    a_device(),
+    a_subject(),
     Observation(at=at(0), breach=True, good=False, reason="bad", since=at(0)),
     first_seen=at(0),
     now=at(0),

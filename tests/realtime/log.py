@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
 from app.context import Context
-from app.domain.alert import Alert, AlertEvent, AlertEventType, AlertStatus, Change, Severity, SubjectKind
+from app.domain.alert import Alert, AlertEvent, AlertEventType, AlertStatus, Change, Severity
 from app.domain.alert_filter import AlertFilter
 from app.domain.ids import dedup_key, lane_of, new_id
+from app.domain.subject import SubjectKind
 from app.principal import Principal
 from app.realtime.alert_stream import StreamItem, alert_events
 from app.realtime.hub import Hub

@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 
 from app.context import Context
-from app.domain.alert import SEVERITY_RANK, Alert, AlertStatus, Resolution, Severity, SubjectKind
+from app.domain.alert import SEVERITY_RANK, Alert, AlertStatus, Resolution, Severity
 from app.domain.device import Device, DeviceStatus
 from app.domain.ids import dedup_key, device_key, lane_of
 from app.domain.rule import Comparison, MetricCondition, Rule
+from app.domain.subject import SubjectKind
 from app.domain.tenant import EVERY_TENANT, only
 from app.rule_changes import RuleInput
 from app.store.encoding import to_document
