@@ -70,8 +70,10 @@ class _View:
             states = self._hub.devices.since(self._scope, self._number)
             self._number = self._hub.devices.number
         except FellBehindError:
-            states = await self._read_all(_KNOWN)
-        self._put(states)
+            self._put(await self._read_all(_KNOWN))
+        else:
+            # What was read before our own last reading is older than what that found.
+            self._put(state for state in states if state.turn > self._read_before)
 
     def take(self) -> HealthChange | None:
         """The next state to show; None where nothing waits."""
@@ -90,7 +92,7 @@ class _View:
 
     def _put(self, states: Iterable[DeviceState]) -> None:
         for state in states:
-            if state.turn > self._read_before and self._chosen.selects(state.device):
+            if self._chosen.selects(state.device):
                 self._waiting[state.device.id] = state
 
     async def _read_all(self, most: int) -> list[DeviceState]:

@@ -12,7 +12,7 @@ from app.domain.beat import HealthStatus
 from app.domain.device import DeviceStatus
 from app.domain.health_filter import HealthFilter
 from app.domain.ids import device_key
-from app.domain.tenant import only
+from app.domain.tenant import EVERY_TENANT, only
 from app.errors import ForbiddenError
 from app.principal import Principal
 from app.realtime.device_feed import KEPT
@@ -165,6 +165,20 @@ async def test_whoever_falls_behind_what_is_remembered_reads_everything_anew(hub
     states = await hub.devices.measure([a_device(device_id=f"gone-{number}") for number in range(KEPT + 1)], hub.devices.turn + 1)
     hub.devices._note(states)
     await devices.change("till-1", status=DeviceStatus.OFFLINE.value, ring=False)
+    assert seen([await anext(stream)]) == [("till-1", "HEALTHY", "UNHEALTHY")]
+    await stream.aclose()
+
+
+async def test_a_change_that_the_feed_knew_before_is_not_lost_on_whoever_falls_behind(hub: Hub, devices: Devices) -> None:
+    await devices.add("till-1")
+    stream = health_updates(hub, owner, HealthFilter())
+    await anext(stream)
+    await devices.change("till-1", status=DeviceStatus.OFFLINE.value, ring=False)
+    async with asyncio.timeout(10):
+        while not any(state.device.status is DeviceStatus.OFFLINE for state in hub.devices.since(EVERY_TENANT, 0)):
+            await asyncio.sleep(0.01)
+    states = await hub.devices.measure([a_device(device_id=f"gone-{number}") for number in range(KEPT + 1)], hub.devices.turn)
+    hub.devices._note(states)
     assert seen([await anext(stream)]) == [("till-1", "HEALTHY", "UNHEALTHY")]
     await stream.aclose()
 
