@@ -9,6 +9,7 @@ from app.context import Context
 from app.domain import lifecycle
 from app.domain.alert import Alert, Resolution
 from app.domain.conditions.absence import observe_absence
+from app.domain.conditions.observation import is_breach
 from app.domain.device import Device, DeviceStatus
 from app.domain.ids import lane_of
 from app.domain.judgement import Sighting, decide
@@ -141,7 +142,7 @@ def _settlement(device: Device, look: Look, sightings: Sequence[Sighting]) -> Se
         since=look.since,
         due_at=look.due_at,
         last_seen=device.last_seen,
-        missed=look.status is DeviceStatus.OFFLINE or any(seen.breach for one in sightings for seen in one.seen),
+        missed=look.status is DeviceStatus.OFFLINE or any(is_breach(seen) for one in sightings for seen in one.seen),
         changed=look.status is not device.status,
     )
 

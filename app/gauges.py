@@ -9,6 +9,7 @@ import structlog
 from app.context import Context
 from app.domain.beat import Beat, metric_value
 from app.domain.conditions.metric import observe_beat, observe_window
+from app.domain.conditions.observation import is_breach
 from app.domain.device import Device, DeviceStatus
 from app.domain.ids import device_key
 from app.domain.judgement import Sighting
@@ -140,7 +141,7 @@ async def _of_windows(
 
 
 def _may_matter(sighting: Sighting, states: dict[str, RuleState]) -> bool:
-    return sighting.state_id in states or any(seen.breach for seen in sighting.seen)
+    return sighting.state_id in states or any(is_breach(seen) for seen in sighting.seen)
 
 
 async def _write_group(context: Context, lane: int, sightings: Sequence[Sighting]) -> None:

@@ -35,16 +35,20 @@ class Resolution(Enum):
     MANUAL = "manual"
     FALSE_POSITIVE = "false_positive"
     RULE_CHANGED = "rule_changed"
+    NO_DATA = "no_data"
     DEVICE_RETIRED = "device_retired"
 
 
 class AlertEventType(Enum):
     OPENED = "opened"
     REPEATED = "repeated"
+    SEVERITY_CHANGED = "severity_changed"
     ACKNOWLEDGED = "acknowledged"
     UNACKNOWLEDGED = "unacknowledged"
     ASSIGNED = "assigned"
     COMMENTED = "commented"
+    FLAPPING = "flapping"
+    FLAPPING_ENDED = "flapping_ended"
     RESOLVED = "resolved"
     REOPENED = "reopened"
     # The stream's own, never kept: they carry a cursor and no alert.
@@ -84,6 +88,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     resolution: Resolution | None = None
     resolution_note: str | None = None
     repeated_at: datetime | None = None
+    flapping: bool = False
+    muted_because: str | None = None
     runbook_url: str | None = None
     source: str = "rule"
     details: dict[str, object] | None = None

@@ -1,6 +1,6 @@
 """From what was seen of a subject to what is to be written: the pure part of every tick, shared by all families."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,10 +8,10 @@ import msgspec
 
 from app.domain import lifecycle
 from app.domain.alert import Alert, Change, Resolution
-from app.domain.conditions.observation import Observation
+from app.domain.conditions.observation import Nothing, Observation, Seen
 from app.domain.ids import dedup_key, new_id
 from app.domain.rule import Aggregation, MetricCondition, Rule, RuleState, state_id
-from app.domain.stages import Action, Verdict, judge
+from app.domain.stages import NOBODY, Action, Around, Verdict, judge
 from app.domain.subject import Subject
 
 
@@ -21,7 +21,7 @@ class Sighting:
 
     rule: Rule
     subject: Subject
-    seen: Sequence[Observation]
+    seen: Sequence[Seen]
 
     @property
     def state_id(self) -> str:
@@ -51,7 +51,7 @@ def family_of(rule: Rule) -> str:
 
 
 def decide(
-    sighting: Sighting, state: RuleState | None, live: Alert | None, now: datetime
+    sighting: Sighting, state: RuleState | None, live: Alert | None, now: datetime, around: Around = NOBODY
 ) -> tuple[list[Change], RuleState | None]:
     """The changes that a sighting causes, and the state to keep; None where there is nothing new to remember."""
     before = state or blank_state(sighting.rule, sighting.subject)
@@ -61,28 +61,45 @@ def decide(
         if judged is not None and seen.at <= judged and not seen.still:
             continue
         # At the time of the beat, not of the tick: what came later must not ripen what came before.
-        verdict = judge(sighting.rule, remembered, seen, alert, seen.at)
+        verdict = judge(sighting.rule, remembered, seen, alert, seen.at, around)
         remembered = msgspec.structs.replace(verdict.state, judged_until=judged if seen.still else seen.at, updated_at=now)
-        change = _change(sighting, verdict, seen, alert, now)
-        if change is not None:
+        for change in _changes(sighting, verdict, seen, alert, now):
             changes.append(change)
             alert = change.after if change.after.live else None
-    if not changes and _same(before, remembered):
+    if not changes and _same(before, remembered, now):
         return [], None
     return changes, remembered
 
 
-def _change(sighting: Sighting, verdict: Verdict, seen: Observation, alert: Alert | None, now: datetime) -> Change | None:
+def _changes(sighting: Sighting, verdict: Verdict, seen: Seen, alert: Alert | None, now: datetime) -> Iterator[Change]:
     if verdict.action is Action.OPEN:
-        return lifecycle.open_alert(new_id(now), sighting.rule, sighting.subject, seen, first_seen=verdict.first_seen, now=now)
-    if verdict.action is Action.REPEAT and alert is not None:
-        return lifecycle.repeat(alert, seen, now)
-    if verdict.action is Action.RESOLVE and alert is not None:
-        return lifecycle.resolve(alert, None, seen.reason, Resolution.RECOVERED, now)
-    return None
+        yield lifecycle.open_alert(new_id(now), sighting.rule, sighting.subject, seen, verdict, now)
+    if alert is None:
+        return
+    if verdict.action is Action.RESOLVE:
+        kind = Resolution.NO_DATA if isinstance(seen, Nothing) else Resolution.RECOVERED
+        yield lifecycle.resolve(alert, None, verdict.steps[-1].reason, kind, now)
+        return
+    if verdict.state.firing and alert.severity is not sighting.rule.severity:
+        change = lifecycle.change_severity(alert, sighting.rule.severity, now)
+        yield change
+        alert = change.after
+    if alert.flapping is not verdict.state.flapping:
+        change = lifecycle.flap(alert, verdict.state.flapping, now)
+        yield change
+        alert = change.after
+    if verdict.action is Action.REPEAT and isinstance(seen, Observation):
+        repeated = lifecycle.repeat(alert, seen, now)
+        if repeated is not None:
+            yield repeated
 
 
-def _same(before: RuleState, after: RuleState) -> bool:
-    """Whether nothing moved that another look would need: a new value alone is not worth a write."""
-    told = ("value", "reason", "judged_until", "updated_at")
-    return before == msgspec.structs.replace(after, **{field: getattr(before, field) for field in told})
+def _same(before: RuleState, after: RuleState, now: datetime) -> bool:
+    """Whether nothing moved that another look would need: a new value alone is not worth a write, nor is a later wake-up."""
+    told = ("value", "reason", "judged_until", "heard_at", "watch_until", "next_due", "updated_at")
+    if before != msgspec.structs.replace(after, **{field: getattr(before, field) for field in told}):
+        return False
+    if before.next_due == after.next_due:
+        return True
+    # It is woken early, finds nothing, and sleeps on: cheaper than a write for every beat.
+    return before.next_due is not None and after.next_due is not None and now < before.next_due < after.next_due

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from app.domain.alert import SEVERITY_RANK, Alert, AlertEventType, AlertStatus, Change, Resolution
-from app.domain.conditions.observation import Observation
+from app.domain.alert import SEVERITY_RANK, Alert, AlertEventType, AlertStatus, Change, Resolution, Severity
+from app.domain.conditions.observation import Observation, Seen
 from app.domain.ids import dedup_key
 from app.domain.rule import Rule
+from app.domain.stages import Verdict
 from app.domain.subject import Subject
 from app.errors import ConflictError, bad_field
 
@@ -20,8 +21,10 @@ TOUCH_EVERY = timedelta(seconds=60)
 PERSON_RESOLUTIONS = (Resolution.MANUAL, Resolution.FALSE_POSITIVE)
 
 
-def open_alert(alert_id: str, rule: Rule, subject: Subject, seen: Observation, *, first_seen: datetime, now: datetime) -> Change:
-    """A new alert of a rule on a subject."""
+def open_alert(alert_id: str, rule: Rule, subject: Subject, seen: Seen, verdict: Verdict, now: datetime) -> Change:
+    """A new alert of a rule on a subject; its record keeps how it came about."""
+    value, threshold, unit = (seen.value, seen.threshold, seen.unit) if isinstance(seen, Observation) else (None, None, None)
+    reason = verdict.steps[1].reason
     alert = Alert(
         id=alert_id,
         tenant_id=subject.tenant_id,
@@ -35,16 +38,19 @@ def open_alert(alert_id: str, rule: Rule, subject: Subject, seen: Observation, *
         status=AlertStatus.OPEN,
         live=True,
         title=f"{rule.name}: {subject.name}",
-        message=seen.reason,
-        first_seen=min(first_seen, now),
+        message=reason,
+        first_seen=min(verdict.first_seen, now),
         last_seen=now,
-        value=seen.value,
-        threshold=seen.threshold,
-        unit=seen.unit,
+        value=value,
+        threshold=threshold,
+        unit=unit,
         repeated_at=now,
+        flapping=verdict.state.flapping,
+        muted_because=verdict.muted,
         runbook_url=rule.runbook_url,
     )
-    return Change(type=AlertEventType.OPENED, at=now, before=None, after=alert, reason=seen.reason)
+    steps = [{"stage": one.stage, "outcome": one.outcome.value, "reason": one.reason} for one in verdict.steps]
+    return Change(type=AlertEventType.OPENED, at=now, before=None, after=alert, reason=reason, detail={"steps": steps})
 
 
 def repeat(alert: Alert, seen: Observation, now: datetime) -> Change | None:
@@ -58,6 +64,21 @@ def repeat(alert: Alert, seen: Observation, now: datetime) -> Change | None:
         return Change(type=None, at=now, before=alert, after=after)
     after = msgspec.structs.replace(after, repeated_at=now)
     return Change(type=AlertEventType.REPEATED, at=now, before=alert, after=after, reason=seen.reason)
+
+
+def change_severity(alert: Alert, severity: Severity, now: datetime) -> Change:
+    """Its rule, or the tier of its service, has another severity by now."""
+    after = msgspec.structs.replace(alert, severity=severity, severity_rank=SEVERITY_RANK[severity], version=alert.version + 1)
+    reason = f"from {alert.severity.name} to {severity.name}"
+    return Change(type=AlertEventType.SEVERITY_CHANGED, at=now, before=alert, after=after, reason=reason)
+
+
+def flap(alert: Alert, flapping: bool, now: datetime) -> Change:
+    """It began, or ceased, to go to and fro."""
+    after = msgspec.structs.replace(alert, flapping=flapping)
+    kind = AlertEventType.FLAPPING if flapping else AlertEventType.FLAPPING_ENDED
+    reason = "changes too often: it stays open until it is calm" if flapping else "is calm again"
+    return Change(type=kind, at=now, before=alert, after=after, reason=reason)
 
 
 def acknowledge(alert: Alert, actor: str, note: str | None, until: datetime | None, now: datetime) -> Change:

@@ -1,7 +1,7 @@
 """The way from an observation to an alert: one visible list of stages, each with a decision and its reason.
 
-Pure: a rule, what it remembers, what was seen, the live alert and the time go in; a verdict comes out. The same stages
-judge live beats, tests of a rule and replays of history.
+Pure: a rule, what it remembers, what was seen, the live alert, what holds around it and the time go in; a verdict comes
+out. The same stages judge live beats, tests of a rule and replays of history.
 """
 
 from collections.abc import Callable
@@ -10,20 +10,24 @@ from enum import Enum
 
 import msgspec
 
+from app.domain import flapping
 from app.domain.alert import Alert
-from app.domain.conditions.observation import Observation
-from app.domain.rule import Rule, RuleState
+from app.domain.conditions.observation import Nothing, Observation, Seen
+from app.domain.rule import NoDataPolicy, Rule, RuleState
 
 REMEMBER = timedelta(seconds=30)
 """How long an ended state is kept at least: longer than the overlap of two reads of the same beats."""
 
+HOUR = timedelta(hours=1)
+
 
 class Outcome(Enum):
-    """What a stage says."""
+    """What a stage says. MUTE goes on, but nobody is told."""
 
     PASS = "pass"
     STOP = "stop"
     WAIT = "wait"
+    MUTE = "mute"
 
 
 class Action(Enum):
@@ -36,20 +40,32 @@ class Action(Enum):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """A stage's decision, in words."""
+    """A stage's decision, in words; `until` is when a wait is over."""
 
     stage: str
     outcome: Outcome
     reason: str
+    until: datetime | None = None
+
+
+class Around(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds around a subject: why the rule is not for it, why nobody is to be told, how many alerts an hour are told,
+    and after how many seconds without a value it has said nothing."""
+
+    excluded: str | None = None
+    suppressed: str | None = None
+    most_per_hour: int | None = None
+    silent_after: int | None = None
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What to do, what to remember, and how it came about."""
+    """What to do, what to remember, and how it came about. `muted` says why nobody is told of an opening."""
 
     action: Action
     state: RuleState
     steps: tuple[Step, ...]
     first_seen: datetime
+    muted: str | None = None
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,111 +73,170 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     rule: Rule
     state: RuleState
-    seen: Observation
+    seen: Seen
     live: Alert | None
     now: datetime
+    around: Around
 
 
 StageResult = tuple[Step, RuleState, Action]
 Stage = Callable[[Case], StageResult]
 
 
+def scope(case: Case) -> StageResult:
+    """Is the rule for this subject at all?"""
+    if case.around.excluded is not None:
+        return _said("scope", Outcome.STOP, case.around.excluded), case.state, Action.NONE
+    return _said("scope", Outcome.PASS, "the rule is for it"), case.state, Action.NONE
+
+
 def breach(case: Case) -> StageResult:
     """Is it bad? If it is good, an alert of this rule may end; between threshold and recovery all stays as it is."""
+    if isinstance(case.seen, Nothing):
+        return _nothing_seen(case, case.seen)
     if case.seen.breach:
         return _said("breach", Outcome.PASS, case.seen.reason), _replace(case.state, good_since=None), Action.NONE
-    if not case.state.firing:
-        state = _replace(case.state, pending_since=None, next_due=_last_end(case.state))
-        return _said("breach", Outcome.STOP, case.seen.reason), state, Action.NONE
+    state = _turned(case.state, False, case.now) if case.seen.good else case.state
+    if not state.firing:
+        return _said("breach", Outcome.STOP, case.seen.reason), _replace(state, pending_since=None), Action.NONE
     if not case.seen.good:
-        state = _replace(case.state, good_since=None, next_due=None)
+        state = _replace(state, good_since=None)
         return _said("breach", Outcome.STOP, f"{case.seen.reason}, but not recovered"), state, Action.NONE
-    return _recover(case)
+    return _recover(msgspec.structs.replace(case, state=state), case.seen)
 
 
 def pending(case: Case) -> StageResult:
     """Has it been bad for long enough?"""
+    since = case.state.pending_since or _since(case)
+    state = _replace(case.state, pending_since=since)
+    bad = _turned(state, True, case.now)
     if case.state.firing or case.rule.for_sec == 0:
-        state = _replace(case.state, pending_since=case.state.pending_since or case.seen.since)
-        return _said("pending", Outcome.PASS, "no wait asked for"), state, Action.NONE
-    since = case.state.pending_since or case.seen.since
+        return _said("pending", Outcome.PASS, "no wait asked for"), bad, Action.NONE
     ripe = since + timedelta(seconds=case.rule.for_sec)
     held = (case.now - since).total_seconds()
     if case.now < ripe:
-        reason = f"bad for {held:.0f} s of {case.rule.for_sec} s"
-        return _said("pending", Outcome.WAIT, reason), _replace(case.state, pending_since=since, next_due=ripe), Action.NONE
-    reason = f"bad for {held:.0f} s, at least {case.rule.for_sec} s"
-    return _said("pending", Outcome.PASS, reason), _replace(case.state, pending_since=since, next_due=None), Action.NONE
+        return _said("pending", Outcome.WAIT, f"bad for {held:.0f} s of {case.rule.for_sec} s", ripe), state, Action.NONE
+    return _said("pending", Outcome.PASS, f"bad for {held:.0f} s, at least {case.rule.for_sec} s"), bad, Action.NONE
 
 
 def dedup(case: Case) -> StageResult:
     """Is there a live alert of this rule and subject already?"""
     if case.live is None:
         return _said("dedup", Outcome.PASS, "no live alert of this rule and subject"), case.state, Action.NONE
-    state = _replace(case.state, firing=True, next_due=None)
-    return _said("dedup", Outcome.STOP, f"alert {case.live.id} is live already"), state, Action.REPEAT
+    reason = f"alert {case.live.id} is live already, since {_clock(case.live.first_seen)}"
+    return _said("dedup", Outcome.STOP, reason), _replace(case.state, firing=True), Action.REPEAT
 
 
 def cooldown(case: Case) -> StageResult:
     """Did the last one end too short a while ago?"""
     until = case.state.cooldown_until
-    if until is None or case.now >= until:
-        return _said("cooldown", Outcome.PASS, "no cooldown is running"), _replace(case.state, cooldown_until=None), Action.NONE
+    if until is None:
+        return _said("cooldown", Outcome.PASS, "no cooldown is running"), case.state, Action.NONE
     left = (until - case.now).total_seconds()
-    reason = f"cooling down for {left:.0f} s more after the last alert"
-    return _said("cooldown", Outcome.WAIT, reason), _replace(case.state, next_due=until), Action.NONE
+    reason = f"cooling down for {left:.0f} s more of {case.rule.cooldown_sec} s after the last alert"
+    return _said("cooldown", Outcome.WAIT, reason, until), case.state, Action.NONE
+
+
+def rate(case: Case) -> StageResult:
+    """Were people told of it often enough in the last hour?"""
+    most, opened = case.around.most_per_hour, case.state.opened
+    state = _replace(case.state, opened=(*opened, case.now)[-50:])
+    if most is None:
+        return _said("rate", Outcome.PASS, "no limit an hour"), state, Action.NONE
+    if len(opened) < most:
+        return _said("rate", Outcome.PASS, f"alert {len(opened) + 1} of {most} in an hour"), state, Action.NONE
+    reason = f"{len(opened)} alerts in the last hour, of which {most} are told: it opens, and nobody is told"
+    return _said("rate", Outcome.MUTE, reason), state, Action.NONE
+
+
+def suppress(case: Case) -> StageResult:
+    """Is there a reason to tell nobody?"""
+    if case.around.suppressed is not None:
+        return _said("suppress", Outcome.MUTE, case.around.suppressed), case.state, Action.NONE
+    return _said("suppress", Outcome.PASS, "nothing suppresses it"), case.state, Action.NONE
 
 
 def route(case: Case) -> StageResult:
     """All agree: it opens."""
-    state = _replace(case.state, firing=True, next_due=None, good_since=None)
+    state = _replace(case.state, firing=True, good_since=None)
     return _said("route", Outcome.PASS, f"opens as {case.rule.severity.name}"), state, Action.OPEN
 
 
-STAGES: tuple[Stage, ...] = (breach, pending, dedup, cooldown, route)
+STAGES: tuple[Stage, ...] = (scope, breach, pending, dedup, cooldown, rate, suppress, route)
+
+NOBODY = Around()
 
 
-def judge(rule: Rule, state: RuleState, seen: Observation, live: Alert | None, now: datetime) -> Verdict:
-    """Runs an observation through the stages until one does not pass it on."""
-    case = Case(rule=rule, state=_follow(state, live, now), seen=seen, live=live, now=now)
+def judge(rule: Rule, state: RuleState, seen: Seen, live: Alert | None, now: datetime, around: Around = NOBODY) -> Verdict:
+    """Runs what was seen through the stages until one does not pass it on."""
+    if isinstance(seen, Nothing) and rule.no_data is NoDataPolicy.ALERT:
+        seen = _as_breach(seen, state)
+    case = Case(rule=rule, state=_follow(state, live, now), seen=seen, live=live, now=now, around=around)
     steps: list[Step] = []
     action = Action.NONE
     for stage in STAGES:
         step, remembered, action = stage(case)
         steps.append(step)
         case = msgspec.structs.replace(case, state=remembered)
-        if step.outcome is not Outcome.PASS:
+        if step.outcome in (Outcome.STOP, Outcome.WAIT):
             break
-    final = _replace(case.state, value=seen.value, reason=steps[-1].reason)
-    return Verdict(action=action, state=final, steps=tuple(steps), first_seen=case.state.pending_since or seen.since)
+    return Verdict(
+        action=action,
+        state=_remember(case, steps[-1]),
+        steps=tuple(steps),
+        first_seen=case.state.pending_since or _since(case),
+        muted=next((step.reason for step in steps if step.outcome is Outcome.MUTE), None),
+    )
 
 
 def end(rule: Rule, state: RuleState, now: datetime) -> RuleState:
     """What a rule remembers once its alert has ended, by whatever hand: a cooldown, and a look when that is over."""
     until = now + timedelta(seconds=rule.cooldown_sec) if rule.cooldown_sec else None
-    remember = now + REMEMBER
-    return _replace(
-        state,
-        firing=False,
-        pending_since=None,
-        good_since=None,
-        cooldown_until=until,
-        remember_until=remember,
-        next_due=remember if until is None else max(until, remember),
+    ended = _replace(
+        state, firing=False, pending_since=None, good_since=None, cooldown_until=until, remember_until=now + REMEMBER
     )
+    return _replace(ended, next_due=until or _forgotten_at(ended))
 
 
-def _recover(case: Case) -> StageResult:
-    since = case.state.good_since or case.seen.since
+def _recover(case: Case, seen: Observation) -> StageResult:
+    since = case.state.good_since or seen.since
+    state = _replace(case.state, good_since=since)
     if not case.rule.auto_resolve:
-        reason = f"{case.seen.reason}; a person has to resolve it"
-        return _said("breach", Outcome.STOP, reason), _replace(case.state, good_since=since, next_due=None), Action.NONE
+        return _said("breach", Outcome.STOP, f"{seen.reason}; a person has to resolve it"), state, Action.NONE
     ripe = since + timedelta(seconds=case.rule.keep_firing_sec)
     if case.now < ripe:
-        reason = f"{case.seen.reason}; kept firing until it is good for {case.rule.keep_firing_sec} s"
-        return _said("breach", Outcome.WAIT, reason), _replace(case.state, good_since=since, next_due=ripe), Action.NONE
+        reason = f"{seen.reason}; kept firing until it is good for {case.rule.keep_firing_sec} s"
+        return _said("breach", Outcome.WAIT, reason, ripe), state, Action.NONE
+    if case.state.flapping:
+        percent = 100 * flapping.share(case.state.turns, case.now)
+        reason = f"{seen.reason}; flapping ({percent:.0f} % of the last states are changes), kept until under 25 %"
+        return _said("breach", Outcome.WAIT, reason, flapping.calm_at(case.state.turns, case.now)), state, Action.NONE
     action = Action.RESOLVE if case.live is not None else Action.NONE
-    return _said("breach", Outcome.STOP, case.seen.reason), end(case.rule, case.state, case.now), action
+    return _said("breach", Outcome.STOP, seen.reason), end(case.rule, case.state, case.now), action
+
+
+def _nothing_seen(case: Case, seen: Nothing) -> StageResult:
+    if not case.state.firing:
+        # A wait needs to see that it is bad all the while.
+        return _said("breach", Outcome.STOP, seen.reason), _replace(case.state, pending_since=None), Action.NONE
+    if case.rule.no_data is NoDataPolicy.RESOLVE and case.live is not None:
+        reason = f"{seen.reason}: the rule ends its alerts then"
+        return _said("breach", Outcome.STOP, reason), end(case.rule, case.state, case.now), Action.RESOLVE
+    return _said("breach", Outcome.STOP, f"{seen.reason}: what is live stays"), case.state, Action.NONE
+
+
+def _as_breach(seen: Nothing, state: RuleState) -> Observation:
+    since = state.heard_at or seen.at
+    reason = f"{seen.reason}: the rule alerts on that"
+    return Observation(at=seen.at, breach=True, good=False, reason=reason, since=since, still=True, look_again=seen.look_again)
+
+
+def _turned(state: RuleState, bad: bool, now: datetime) -> RuleState:
+    """Notes a change between good and bad, and whether there were too many of them."""
+    if state.bad is bad:
+        return state
+    turns = (*state.turns, now)[-flapping.STATES :]
+    return _replace(state, bad=bad, turns=turns, flapping=flapping.is_flapping(turns, now, state.flapping))
 
 
 def _follow(state: RuleState, live: Alert | None, now: datetime) -> RuleState:
@@ -172,16 +247,60 @@ def _follow(state: RuleState, live: Alert | None, now: datetime) -> RuleState:
         state = _replace(state, cooldown_until=None)
     if state.remember_until is not None and state.remember_until <= now:
         state = _replace(state, remember_until=None)
-    return state
+    if state.opened:
+        state = _replace(state, opened=tuple(at for at in state.opened if now - at < HOUR))
+    if not state.turns:
+        return state
+    turns = flapping.still_counted(state.turns, now)
+    return _replace(state, turns=turns, flapping=flapping.is_flapping(turns, now, state.flapping))
 
 
-def _last_end(state: RuleState) -> datetime | None:
+def _remember(case: Case, last: Step) -> RuleState:
+    """The state to keep, with the time of the next look: the earliest at which time alone may change the outcome."""
+    state, seen = case.state, case.seen
+    alerts_on_silence = case.rule.no_data is NoDataPolicy.ALERT
+    resolves_on_silence = case.rule.no_data is NoDataPolicy.RESOLVE and state.firing
+    heard_at, silent_at = state.heard_at, None
+    if case.around.silent_after is not None and (alerts_on_silence or resolves_on_silence):
+        heard_at = seen.at if not seen.still else heard_at
+        silent_at = None if heard_at is None else heard_at + timedelta(seconds=case.around.silent_after)
+    else:
+        heard_at = None
+    state = _replace(
+        state,
+        heard_at=heard_at,
+        watch_until=seen.look_again,
+        value=None if isinstance(seen, Nothing) else seen.value,
+        reason=last.reason,
+    )
+    calm = flapping.calm_at(state.turns, case.now) if state.flapping else None
+    forgotten = None if state.firing else _forgotten_at(state)
+    wakes = [
+        at
+        for at in (last.until, state.cooldown_until, state.watch_until, silent_at, calm, forgotten)
+        if at is not None and at > case.now
+    ]
+    return _replace(state, next_due=min(wakes, default=None))
+
+
+def _forgotten_at(state: RuleState) -> datetime | None:
     """When a state without an alert is to be looked at again, to be forgotten."""
-    return max((at for at in (state.cooldown_until, state.remember_until) if at is not None), default=None)
+    ends = [at for at in (state.cooldown_until, state.remember_until) if at is not None]
+    ends += [flapping.forgotten_at(state.turns)] if state.turns else []
+    ends += [state.opened[-1] + HOUR] if state.opened else []
+    return max(ends, default=None)
 
 
-def _said(stage: str, outcome: Outcome, reason: str) -> Step:
-    return Step(stage, outcome, reason)
+def _since(case: Case) -> datetime:
+    return case.seen.at if isinstance(case.seen, Nothing) else case.seen.since
+
+
+def _clock(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _said(stage: str, outcome: Outcome, reason: str, until: datetime | None = None) -> Step:
+    return Step(stage, outcome, reason, until)
 
 
 def _replace(state: RuleState, **changes: object) -> RuleState:

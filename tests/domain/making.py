@@ -3,11 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.domain.alert import Severity
+from app.domain import lifecycle
+from app.domain.alert import Change, Severity
 from app.domain.beat import Beat
+from app.domain.conditions.observation import Observation
 from app.domain.device import Device, DeviceStatus
 from app.domain.ids import device_key, lane_of
+from app.domain.judgement import blank_state
 from app.domain.rule import AbsenceCondition, Comparison, Condition, MetricCondition, Rule
+from app.domain.stages import judge
 from app.domain.subject import Subject, of_device
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -51,6 +55,11 @@ def a_rule(condition: Condition | None = None, **fields: Any) -> Rule:
         **fields,
     }
     return Rule(**given)
+
+
+def opened(rule: Rule, subject: Subject, seen: Observation, now: datetime = NOON) -> Change:
+    """The opening that comes of a first look."""
+    return lifecycle.open_alert("alert-1", rule, subject, seen, judge(rule, blank_state(rule, subject), seen, None, now), now)
 
 
 def cpu_over(threshold: float, **fields: Any) -> MetricCondition:

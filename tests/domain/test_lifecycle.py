@@ -9,7 +9,7 @@ from app.domain import lifecycle
 from app.domain.alert import Alert, AlertEventType, AlertStatus, Change, Resolution, Severity
 from app.domain.conditions.observation import Observation
 from app.errors import BadInputError, ConflictError
-from tests.domain.making import NOON, a_rule, a_subject, at
+from tests.domain.making import NOON, a_rule, a_subject, at, opened
 
 OPEN, ACKNOWLEDGED, RESOLVED = AlertStatus.OPEN, AlertStatus.ACKNOWLEDGED, AlertStatus.RESOLVED
 Transition = Callable[[Alert], Change]
@@ -21,9 +21,7 @@ def seen(seconds: float, **fields: Any) -> Observation:
 
 
 def an_open_alert() -> Alert:
-    return lifecycle.open_alert(
-        "alert-1", a_rule(), a_subject(name="Till 1", store_id="north"), seen(0), first_seen=NOON, now=NOON
-    ).after
+    return opened(a_rule(), a_subject(name="Till 1", store_id="north"), seen(0)).after
 
 
 def an_alert_that_is(status: AlertStatus) -> Alert:
@@ -97,7 +95,7 @@ def test_a_new_alert_says_what_it_is_of() -> None:
 
 def test_an_alert_is_first_seen_when_it_began_but_never_in_the_future() -> None:
     def first_seen(seconds: float) -> object:
-        return lifecycle.open_alert("a", a_rule(), a_subject(), seen(0), first_seen=at(seconds), now=NOON).after.first_seen
+        return opened(a_rule(), a_subject(), seen(0, since=at(seconds))).after.first_seen
 
     assert first_seen(-30) == at(-30)
     assert first_seen(30) == NOON

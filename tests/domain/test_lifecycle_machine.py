@@ -12,14 +12,14 @@ from app.domain import lifecycle
 from app.domain.alert import Alert, AlertStatus, Change, Resolution
 from app.domain.conditions.observation import Observation
 from app.errors import ConflictError
-from tests.domain.making import NOON, a_rule, a_subject
+from tests.domain.making import NOON, a_rule, a_subject, opened
 
 OPEN, ACKNOWLEDGED, RESOLVED = AlertStatus.OPEN, AlertStatus.ACKNOWLEDGED, AlertStatus.RESOLVED
 
 
 def an_open_alert() -> Alert:
     breach = Observation(at=NOON, breach=True, good=False, reason="silent", since=NOON)
-    return lifecycle.open_alert("alert-1", a_rule(), a_subject(), breach, first_seen=NOON, now=NOON).after
+    return opened(a_rule(), a_subject(), breach).after
 
 
 class AnAlertsLife(RuleBasedStateMachine):

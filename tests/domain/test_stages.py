@@ -13,7 +13,7 @@ from app.domain.ids import lane_of
 from app.domain.rule import Rule, RuleState, state_id
 from app.domain.stages import REMEMBER, STAGES, Action, Outcome, Verdict, end, judge
 from app.domain.subject import SubjectKind
-from tests.domain.making import a_rule, a_subject, at
+from tests.domain.making import a_rule, a_subject, at, opened
 
 BLANK = RuleState(
     id=state_id("acme", "quiet", SubjectKind.DEVICE, "till-1"),
@@ -23,14 +23,7 @@ BLANK = RuleState(
     subject_id="till-1",
     family="absence",
 )
-LIVE = lifecycle.open_alert(
-    "alert-1",
-    a_rule(),
-    a_subject(),
-    Observation(at=at(0), breach=True, good=False, reason="bad", since=at(0)),
-    first_seen=at(0),
-    now=at(0),
-).after
+LIVE = opened(a_rule(), a_subject(), Observation(at=at(0), breach=True, good=False, reason="bad", since=at(0))).after
 FIRING = msgspec.structs.replace(BLANK, firing=True, pending_since=at(0))
 
 

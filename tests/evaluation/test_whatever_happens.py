@@ -20,6 +20,12 @@ from tests.domain.making import a_rule, cpu_over
 from tests.evaluation.fleet import Fleet
 
 DEVICES = ("till-1", "till-2")
+UNVERSIONED = (
+    AlertEventType.COMMENTED,
+    AlertEventType.REPEATED,
+    AlertEventType.FLAPPING,
+    AlertEventType.FLAPPING_ENDED,
+)
 LAZY = ("last_seen", "occurrences", "value", "message")
 """What a repeated breach may move without a record."""
 
@@ -90,9 +96,7 @@ def check_record(alerts: list[Alert], events: list[AlertEvent], before: int) -> 
         if earlier is not None:
             assert event.before is not None
             assert (event.before.status, event.before.assignee) == (earlier.status, earlier.assignee)
-            assert event.alert.version == earlier.version + (
-                event.type not in (AlertEventType.COMMENTED, AlertEventType.REPEATED)
-            )
+            assert event.alert.version == earlier.version + (event.type not in UNVERSIONED)
         last[event.alert_id] = event.alert
     # The record alone rebuilds every alert, and knows of no other.
     assert {key: told(alert) for key, alert in last.items()} == {key: told(alert) for key, alert in by_id.items()}

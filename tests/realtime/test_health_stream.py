@@ -175,8 +175,10 @@ async def test_a_change_that_the_feed_knew_before_is_not_lost_on_whoever_falls_b
     await anext(stream)
     await devices.change("till-1", status=DeviceStatus.OFFLINE.value, ring=False)
     async with asyncio.timeout(10):
-        while not any(state.device.status is DeviceStatus.OFFLINE for state in hub.devices.since(EVERY_TENANT, 0)):
-            await asyncio.sleep(0.01)
+        with hub.devices.watching(only("acme")) as news:
+            while not any(state.device.status is DeviceStatus.OFFLINE for state in hub.devices.since(EVERY_TENANT, 0)):
+                await news.wait()
+                news.clear()
     states = await hub.devices.measure([a_device(device_id=f"gone-{number}") for number in range(KEPT + 1)], hub.devices.turn)
     hub.devices._note(states)
     assert seen([await anext(stream)]) == [("till-1", "HEALTHY", "UNHEALTHY")]

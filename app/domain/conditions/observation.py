@@ -8,7 +8,9 @@ import msgspec
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """One look at a subject. With a recovery threshold a value may be neither breach nor good: then what is stays.
 
-    `look_again` is when time alone may change what was seen. `still` says that nothing new was heard: the last value is taken to hold at `at`. `since` is from when on it has been so, where the data tells; `reason` says it in words with value and bound.
+    `still` says that nothing new was heard: the last value is taken to hold at `at`. `since` is from when on it has been so,
+    where the data tells; `reason` says it in words with value and bound. `look_again` is when time alone may change what was
+    seen.
     """
 
     at: datetime
@@ -21,3 +23,19 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     unit: str | None = None
     still: bool = False
     look_again: datetime | None = None
+
+
+class Nothing(msgspec.Struct, frozen=True, kw_only=True):
+    """There is nothing to judge, and why: no value, too few samples, no history yet."""
+
+    at: datetime
+    reason: str
+    look_again: datetime | None = None
+    still: bool = True
+
+
+Seen = Observation | Nothing
+
+
+def is_breach(seen: Seen) -> bool:
+    return isinstance(seen, Observation) and seen.breach
