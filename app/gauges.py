@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-import msgspec
 import structlog
 
 from app.context import Context
 from app.domain.beat import Beat, metric_value
-from app.domain.conditions.metric import observe_beat, observe_window
+from app.domain.conditions.metric import observe_beats, observe_window
 from app.domain.conditions.observation import is_breach
 from app.domain.device import Device, DeviceStatus
 from app.domain.ids import device_key
@@ -99,25 +98,14 @@ async def _of_rule(
         if not isinstance(rule.condition, MetricCondition):
             return []
         if rule.condition.aggregation is Aggregation.LAST:
-            return [
-                one for device in devices if (one := _of_beats(rule, rule.condition, device, beats.get(device.id, []), now)).seen
-            ]
+            looks = [(device, observe_beats(rule.condition, beats.get(device.id, []), now)) for device in devices]
+            return [Sighting(rule, of_device(device), seen) for device, seen in looks if seen]
         return await _of_windows(context, rule, rule.condition, devices, now)
     except (ValueError, ArithmeticError, LookupError, TypeError) as error:
         # A rule that fails never stops the others; what the database throws is not the rule's.
         _log.exception("rule.failed", rule=rule.key, tenant=rule.tenant_id)
         await context.store.rules.note_error(rule.id, f"{type(error).__name__}: {error}")
         return []
-
-
-def _of_beats(rule: Rule, condition: MetricCondition, device: Device, beats: Sequence[Beat], now: datetime) -> Sighting:
-    # Of a backlog only its end speaks of now; the rest is history.
-    present = [beat for place, beat in enumerate(beats) if not beat.late or place == len(beats) - 1]
-    seen = [one for beat in present if (one := observe_beat(condition, beat)) is not None]
-    if seen and seen[-1].at < now:
-        # The last value holds until another one comes: time alone may ripen it.
-        seen.append(msgspec.structs.replace(seen[-1], at=now, still=True))
-    return Sighting(rule, of_device(device), seen)
 
 
 async def _of_windows(

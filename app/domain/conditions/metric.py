@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+import msgspec
+
 from app.domain.beat import METRIC_UNITS, Beat, metric_value
 from app.domain.conditions.observation import Observation
 from app.domain.rule import Aggregation, Comparison, MetricCondition
@@ -38,6 +40,19 @@ def observe_beat(condition: MetricCondition, beat: Beat) -> Observation | None:
     """The gauge in one beat; None where the beat does not carry it."""
     value = metric_value(beat, condition.metric)
     return None if value is None else observe_value(condition, value, beat.received_at)
+
+
+def observe_beats(condition: MetricCondition, beats: Sequence[Beat], now: datetime) -> list[Observation]:
+    """What the beats since the last look say, oldest first, and what holds at `now`.
+
+    Of a backlog only its end speaks of now; the rest is history. The last value holds until another one comes: time alone
+    may ripen it.
+    """
+    present = [beat for place, beat in enumerate(beats) if not beat.late or place == len(beats) - 1]
+    seen = [one for beat in present if (one := observe_beat(condition, beat)) is not None]
+    if seen and seen[-1].at < now:
+        seen.append(msgspec.structs.replace(seen[-1], at=now, still=True))
+    return seen
 
 
 def observe_window(condition: MetricCondition, values: Sequence[float], at: datetime) -> Observation | None:
