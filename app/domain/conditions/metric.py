@@ -96,5 +96,5 @@ def _named(condition: MetricCondition) -> str:
 
 
 def _shown(value: float, unit: str) -> str:
-    number = f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    number = f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
     return f"{number} {unit}".rstrip()
