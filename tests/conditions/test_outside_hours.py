@@ -1,6 +1,6 @@
 """Events while the shop is closed."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,8 +21,8 @@ def hours(opens: str = "09:00", closes: str = "18:00", **fields: Any) -> Outside
 
 def berlin(day: int, clock: str, month: int = 3, *, fold: int = 0) -> datetime:
     """A wall time in Berlin; the second of March 2026 is a Monday, and the 29th the day when summer time begins."""
-    hour, minute, *second = map(int, clock.split(":"))
-    return datetime(2026, month, day, hour, minute, *second, tzinfo=BERLIN, fold=fold).astimezone(UTC)
+    local = datetime.combine(date(2026, month, day), time.fromisoformat(clock), tzinfo=BERLIN)
+    return local.replace(fold=fold).astimezone(UTC)
 
 
 @pytest.mark.parametrize(
