@@ -86,14 +86,14 @@ async def _of_rule(
 def _seen(look: Look, rule: Rule, condition: MetricCondition, device: Device, beats: Sequence[Beat]) -> Sequence[Seen]:
     # A value holds for as long as the device may be silent; what is older says nothing of now.
     if not beats:
-        return [Nothing(at=look.now, reason=f"no {condition.metric}: no heartbeat is kept")]
+        return [Nothing(reason=f"no {condition.metric}: no heartbeat is kept")]
     silence = (look.now - beats[-1].received_at).total_seconds()
     if silence >= device.offline_after:
-        return [Nothing(at=look.now, reason=_silent(condition, silence, device))]
+        return [Nothing(reason=_silent(condition, silence, device))]
     seen = observe_beats(condition, beats, look.now)
     heard_at = None if rule.no_data is NoDataPolicy.KEEP else look.heard_at(rule, device)
     if not seen and heard_at is not None and (silence := (look.now - heard_at).total_seconds()) >= device.offline_after:
-        return [Nothing(at=look.now, reason=_silent(condition, silence, device))]
+        return [Nothing(reason=_silent(condition, silence, device))]
     return seen
 
 
@@ -112,6 +112,6 @@ async def _of_windows(look: Look, rule: Rule, condition: MetricCondition, device
         found = (metric_value(beat, condition.metric) for beat in windows.get(device.device_id, []))
         seen: Seen | None = observe_window(condition, [value for value in found if value is not None], look.now)
         if seen is None:
-            seen = Nothing(at=look.now, reason=f"no {condition.metric} for {condition.window_sec} s")
+            seen = Nothing(reason=f"no {condition.metric} for {condition.window_sec} s")
         sightings.append(Sighting(rule, of_device(device), [seen], look.around(rule, device)))
     return sightings
