@@ -11,8 +11,8 @@ from app.domain.alert import Alert, Resolution
 from app.domain.device import Device
 from app.domain.failing import failing_key
 from app.domain.ids import device_key, lane_of
-from app.domain.rule import Rule, in_scope, state_id
-from app.domain.subject import SubjectKind
+from app.domain.rule import Rule, covers, in_scope, state_id
+from app.domain.subject import Subject, SubjectKind
 from app.domain.tenant import EVERY_TENANT, Scope
 from app.rules import effective_rules
 from app.store.mongo import Session
@@ -55,6 +55,8 @@ def _ending(alert: Alert, rules: Mapping[tuple[str, str], Rule], devices: Mappin
         return Resolution.RULE_CHANGED, "the rule was switched off"
     if device is not None and not in_scope(rule.scope, device):
         return Resolution.RULE_CHANGED, "the rule is for other devices now"
+    if device is None and not covers(rule.scope, _subject_of(alert)):
+        return Resolution.RULE_CHANGED, "the rule is for other subjects now"
     return None
 
 
@@ -70,6 +72,12 @@ async def _end(context: Context, lane: int, orphans: Sequence[Alert], endings: M
         return Writes(changes=[lifecycle.resolve(alert, None, reason, kind, now) for alert, kind, reason in kinds])
 
     await transact(context, lane, work)
+
+
+def _subject_of(alert: Alert) -> Subject:
+    return Subject(
+        tenant_id=alert.tenant_id, kind=alert.subject_kind, id=alert.subject_id, name=alert.title, store_id=alert.store_id
+    )
 
 
 def _device_of(alert: Alert) -> str:

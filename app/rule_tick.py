@@ -15,6 +15,7 @@ from app.gauges import due_devices, gauge_sightings, suspects
 from app.look import Look
 from app.store.mongo import Session
 from app.transitions import Writes, transact
+from app.watched_services import service_sightings
 
 GROUP = 100
 PAGE = 20_000
@@ -30,7 +31,7 @@ FORGET = timedelta(minutes=10)
 """A wait that no look renewed, so long after its time, belongs to a rule that does not apply any more."""
 
 MARK = "rules"
-FAMILIES = ("metric",)
+FAMILIES = ("metric", "service")
 """What this tick judges; silence is the sweep's."""
 
 _log = structlog.get_logger(__name__)
@@ -43,6 +44,7 @@ async def judge_lane(context: Context, lane: int) -> int:
     after = max(mark - OVERLAP, now - REACH)
     look = Look(context, lane, after, now, await context.store.rule_states.of_families(lane, FAMILIES))
     beats_read = await _judge_beats(look)
+    await _write(look, await service_sightings(look))
     await _write(look, await look.failure_sightings())
     await context.store.rule_states.forget_overdue(lane, FAMILIES, now - FORGET)
     await context.store.leases.advance(MARK, lane, now)

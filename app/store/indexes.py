@@ -55,6 +55,11 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         IndexModel([("alert_id", _UP), ("seq", _UP)], name="timeline"),
         IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0),
     ],
+    "services": [
+        IndexModel([("tenant_id", _UP), ("key", _UP)], name="by_key", unique=True),
+        IndexModel([("lane", _UP), ("status", _UP)], name="in_trouble"),
+        IndexModel([("lane", _UP), ("changed_at", _UP)], name="changed"),
+    ],
     "stores": [IndexModel([("tenant_id", _UP), ("store_id", _UP)], name="by_id", unique=True)],
     "members": [IndexModel([("tenant_ids", _UP)], name="by_tenant")],
     "api_keys": [IndexModel([("tenant_id", _UP)], name="by_tenant")],

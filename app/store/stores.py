@@ -16,6 +16,7 @@ from app.store.members import MemberStore
 from app.store.mongo import Mongo
 from app.store.rule_states import RuleStateStore
 from app.store.rules import RuleStore
+from app.store.services import ServiceStore
 from app.store.sites import SiteStore
 from app.store.tenants import TenantStore
 from app.store.workers import WorkerStore
@@ -38,6 +39,7 @@ class Stores:
     members: MemberStore
     rule_states: RuleStateStore
     rules: RuleStore
+    services: ServiceStore
     sites: SiteStore
     tenants: TenantStore
     workers: WorkerStore
@@ -58,6 +60,7 @@ def open_stores(mongo: Mongo) -> Stores:
         members=MemberStore(mongo),
         rule_states=RuleStateStore(mongo),
         rules=RuleStore(mongo),
+        services=ServiceStore(mongo),
         sites=SiteStore(mongo),
         tenants=TenantStore(mongo),
         workers=WorkerStore(mongo),
