@@ -7,7 +7,7 @@ import strawberry
 from strawberry import ID, UNSET
 
 from app import rule_changes, rules
-from app.domain import rule as domain
+from app.domain import rule as domain, rule_input
 from app.domain.alert import Severity
 from app.domain.rule import Aggregation, Comparison
 from app.domain.tenant import Scope
@@ -232,22 +232,22 @@ def _scope(scope: domain.RuleScope) -> RuleScope:
     )
 
 
-def _rule_input(written: AlertRuleInput) -> rule_changes.RuleInput:
+def _rule_input(written: AlertRuleInput) -> rule_input.RuleInput:
     # In a new rule null says no more than leaving out does.
     values = {name: value for name, value in given(written).items() if value is not None}
     values["condition"] = _read_condition(written.condition)
     if "scope" in values:
         values["scope"] = _read_scope(values["scope"])
-    return rule_changes.RuleInput(**values)
+    return rule_input.RuleInput(**values)
 
 
-def _rule_patch(written: AlertRulePatch) -> rule_changes.RulePatch:
+def _rule_patch(written: AlertRulePatch) -> rule_input.RulePatch:
     values = given(written)
     if values.get("condition") is not None:
         values["condition"] = _read_condition(values["condition"])
     if values.get("scope") is not None:
         values["scope"] = _read_scope(values["scope"])
-    return rule_changes.RulePatch(**values)
+    return rule_input.RulePatch(**values)
 
 
 def _read_condition(written: RuleConditionInput) -> domain.Condition:

@@ -7,10 +7,11 @@ import pytest
 
 from app.context import Context
 from app.domain.rule import AbsenceCondition, Aggregation, Comparison, Condition, MetricCondition, RuleScope
+from app.domain.rule_input import RulePatch
 from app.domain.tenant import only
 from app.errors import BadInputError, ConflictError, FleetbeatError, ForbiddenError, NotFoundError, UnauthenticatedError
 from app.principal import ANONYMOUS, Principal
-from app.rule_changes import RulePatch, create_rule, update_rule
+from app.rule_changes import create_rule, update_rule
 from app.rules import effective_rules, find_rule, list_rules, rules_of
 from app.tenant_changes import TenantPatch, update_tenant_config
 from tests.cast import NOW, both, mate, open_test_context, outsider, owner, root, viewer

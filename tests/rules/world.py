@@ -10,9 +10,9 @@ from app.domain.alert import SEVERITY_RANK, Alert, AlertStatus, Resolution, Seve
 from app.domain.device import Device, DeviceStatus
 from app.domain.ids import dedup_key, device_key, lane_of
 from app.domain.rule import Comparison, MetricCondition, Rule
+from app.domain.rule_input import RuleInput
 from app.domain.subject import SubjectKind
 from app.domain.tenant import EVERY_TENANT, only
-from app.rule_changes import RuleInput
 from app.store.encoding import to_document
 from tests.cast import NOW
 
