@@ -7,7 +7,7 @@ from app.context import Context
 from app.domain.faults import Faults
 from app.domain.ids import new_id
 from app.domain.rule import Rule
-from app.domain.rule_check import check_key, check_rule, key_from_name
+from app.domain.rule_check import MOST_RULES, check_key, check_rule, key_from_name
 from app.domain.rule_input import RuleInput, RulePatch, patched
 from app.domain.tenant import Role, only
 from app.errors import ConflictError, ForbiddenError, NotFoundError
@@ -17,9 +17,6 @@ from app.rule_overrides import TRIES, default_of, keep_change, moved_on
 from app.rules import held_rule
 from app.tenants import known_tenant
 
-MOST_RULES = 500
-"""Rules of a tenant's own: a tick looks at all of them."""
-
 
 async def create_rule(context: Context, principal: Principal, tenant_id: str | None, wanted: RuleInput) -> Rule:
     """Makes a tenant's own rule; one with the key of a rule of the platform takes its place in that tenant."""
@@ -27,7 +24,7 @@ async def create_rule(context: Context, principal: Principal, tenant_id: str | N
     rule = _new_rule(context, principal, tenant_id, wanted)
     await known_tenant(context, tenant_id)
     kept = await context.store.rules.applying([tenant_id])
-    if sum(other.tenant_id is not None for other in kept) >= MOST_RULES:
+    if sum(other.tenant_id is not None and other.overridden is None for other in kept) >= MOST_RULES:
         raise ConflictError(f"the tenant has {MOST_RULES} rules, which is as many as it may have")
     if not await context.store.rules.insert(rule):
         raise ConflictError(f"tenant {tenant_id!r} has a rule {rule.key!r} already", {"key": rule.key})

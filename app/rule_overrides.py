@@ -4,9 +4,8 @@ import msgspec
 
 from app.audit import write_audit
 from app.context import Context
-from app.domain.ids import new_id
 from app.domain.rule import Rule
-from app.domain.rule_input import RulePatch, patched
+from app.domain.rule_input import RulePatch, override_of, patched
 from app.domain.tenant import Role, Tenant, only
 from app.errors import ConflictError, NotFoundError
 from app.principal import Principal, write_tenant
@@ -26,7 +25,7 @@ async def override_rule(context: Context, principal: Principal, tenant_id: str |
     tenant = await known_tenant(context, write_tenant(principal, tenant_id, Role.ADMIN))
     for _ in range(TRIES):
         own, default = await _to_override(context, tenant, key)
-        wanted = patched(own or new_override(context, tenant, default), patch, default)
+        wanted = patched(own or override_of(default, tenant.id, context.clock.now()), patch, default)
         if own is None:
             after = await _make(context, principal, wanted, default)
         else:
@@ -59,24 +58,6 @@ async def default_of(context: Context, rule: Rule) -> Rule | None:
         return None
     _, default = await inherited_rule(context, await known_tenant(context, rule.tenant_id), rule.key)
     return default
-
-
-def new_override(context: Context, tenant: Tenant, default: Rule) -> Rule:
-    """A version that overrides nothing yet."""
-    now = context.clock.now()
-    return msgspec.structs.replace(
-        default,
-        id=new_id(now),
-        tenant_id=tenant.id,
-        overridden=(),
-        version=1,
-        created_at=now,
-        updated_at=now,
-        updated_by=None,
-        last_evaluated_at=None,
-        last_error=None,
-        error_count=0,
-    )
 
 
 def next_version(context: Context, principal: Principal, before: Rule, wanted: Rule) -> Rule:

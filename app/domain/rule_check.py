@@ -11,6 +11,8 @@ from app.domain.subject import SubjectKind
 
 MOST_IN_A_LIST = 500
 MOST_AN_HOUR = 1_000
+MOST_RULES = 500
+"""Rules of a tenant's own that stand alone: a tick looks at all of them."""
 
 
 def key_from_name(name: str) -> str:

@@ -1,10 +1,13 @@
 """A rule as it was asked for, a patch of one, and what a tenant's version of a default makes of it. Pure."""
 
+from datetime import datetime
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from app.domain.alert import Severity
 from app.domain.faults import Faults
+from app.domain.ids import new_id
 from app.domain.plain import wire_name
 from app.domain.rule import Condition, NoDataPolicy, Rule, RuleScope, ServiceCondition
 from app.domain.rule_check import check_rule
@@ -59,6 +62,19 @@ def overlaid(own: Rule, default: Rule) -> Rule:
     followed = {name: getattr(default, name) for name in FIELDS if name not in kept}
     condition = _with_step(own.condition, default.condition) if "condition" in kept else default.condition
     return msgspec.structs.replace(own, **{**followed, "condition": condition})
+
+
+def override_of(default: Rule, tenant_id: str, now: datetime) -> Rule:
+    """A tenant's version of a default that overrides nothing yet."""
+    return Rule(
+        id=new_id(now),
+        tenant_id=tenant_id,
+        key=default.key,
+        created_at=now,
+        updated_at=now,
+        overridden=(),
+        **{name: getattr(default, name) for name in FIELDS},
+    )
 
 
 def patched(rule: Rule, patch: RulePatch, default: Rule | None = None) -> Rule:
