@@ -7,6 +7,7 @@ from strawberry.tools import merge_types
 from schema.administration import AdministrationMutation, AdministrationQuery
 from schema.alert_actions import AlertMutation
 from schema.alerts import AlertQuery
+from schema.config import ConfigMutation, ConfigQuery
 from schema.devices import DeviceMutation, DeviceQuery
 from schema.engine import FleetbeatSchema
 from schema.overview import OverviewQuery
@@ -14,8 +15,8 @@ from schema.rules import RuleMutation, RuleQuery
 from schema.subscriptions import DeviceHealthUpdate, Subscription
 from schema.system import SystemQuery
 
-_QUERIES = (AlertQuery, DeviceQuery, RuleQuery, OverviewQuery, AdministrationQuery, SystemQuery)
-_MUTATIONS = (DeviceMutation, AlertMutation, RuleMutation, AdministrationMutation)
+_QUERIES = (AlertQuery, DeviceQuery, RuleQuery, ConfigQuery, OverviewQuery, AdministrationQuery, SystemQuery)
+_MUTATIONS = (DeviceMutation, AlertMutation, RuleMutation, ConfigMutation, AdministrationMutation)
 
 
 @cache

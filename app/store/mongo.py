@@ -158,8 +158,8 @@ class PlatformCollection:
         """Changes one document by compare-and-set and hands it back as it then is; None where nothing matched."""
         return await self._collection.find_one_and_update(where, change, upsert=upsert, return_document=True, **options)
 
-    async def delete(self, where: Mapping[str, Any]) -> int:
-        return int((await self._collection.delete_many(where)).deleted_count)
+    async def delete(self, where: Mapping[str, Any], *, session: Session | None = None) -> int:
+        return int((await self._collection.delete_many(where, session=session)).deleted_count)
 
 
 class TenantCollection:

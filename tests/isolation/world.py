@@ -15,11 +15,12 @@ from app.domain.cursor import StreamCursor, write_cursor
 from app.domain.device import Device, DeviceStatus
 from app.domain.ids import device_key, lane_of
 from app.domain.rule import Comparison, MetricCondition
+from app.domain.rule_input import RuleInput
 from app.domain.tenant import EVERY_TENANT, Member, Role, Tenant, only
 from app.heartbeats import record
 from app.principal import Principal, PrincipalKind
 from app.realtime.hub import Hub
-from app.rule_changes import RuleInput, create_rule
+from app.rule_changes import create_rule
 from app.sites import SiteInput, save_site
 from tests.alerts.world import an_alert, keep, opened
 from tests.cast import NOW, mate, owner, person, viewer

@@ -10,10 +10,11 @@ from app.clock import ManualClock
 from app.context import Context
 from app.domain.alert import Resolution, Severity
 from app.domain.rule import AbsenceCondition, RuleScope
+from app.domain.rule_input import RulePatch
 from app.domain.tenant import PLATFORM, only
 from app.errors import BadInputError, ConflictError, ForbiddenError, NotFoundError, UnauthenticatedError
 from app.principal import ANONYMOUS, Principal
-from app.rule_changes import RulePatch, create_rule, delete_rule, set_rule_enabled, update_rule
+from app.rule_changes import create_rule, delete_rule, set_rule_enabled, update_rule
 from app.rules import count_live, find_rule
 from app.seed import seed_context
 from app.tenant_changes import TenantPatch, update_tenant_config
