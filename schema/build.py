@@ -9,13 +9,14 @@ from schema.alert_actions import AlertMutation
 from schema.alerts import AlertQuery
 from schema.devices import DeviceMutation, DeviceQuery
 from schema.engine import FleetbeatSchema
+from schema.operational_events import OperationalEventMutation
 from schema.overview import OverviewQuery
 from schema.rules import RuleMutation, RuleQuery
 from schema.subscriptions import DeviceHealthUpdate, Subscription
 from schema.system import SystemQuery
 
 _QUERIES = (AlertQuery, DeviceQuery, RuleQuery, OverviewQuery, AdministrationQuery, SystemQuery)
-_MUTATIONS = (DeviceMutation, AlertMutation, RuleMutation, AdministrationMutation)
+_MUTATIONS = (DeviceMutation, OperationalEventMutation, AlertMutation, RuleMutation, AdministrationMutation)
 
 
 @cache

@@ -5,6 +5,7 @@ import strawberry
 from app.domain.alert import AlertEventType, AlertStatus, Resolution, Severity
 from app.domain.beat import HealthStatus
 from app.domain.device import DeviceStatus
+from app.domain.operational_event import EventKind, EventOutcome
 from app.domain.rule import Aggregation, Comparison
 from app.domain.subject import SubjectKind
 from app.domain.tenant import Role
@@ -19,6 +20,8 @@ for _enum in (
     Comparison,
     DeviceStatus,
     ErrorCode,
+    EventKind,
+    EventOutcome,
     HealthStatus,
     Role,
     Severity,
