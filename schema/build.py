@@ -10,13 +10,21 @@ from schema.alerts import AlertQuery
 from schema.config import ConfigMutation, ConfigQuery
 from schema.devices import DeviceMutation, DeviceQuery
 from schema.engine import FleetbeatSchema
+from schema.operational_events import OperationalEventMutation
 from schema.overview import OverviewQuery
 from schema.rules import RuleMutation, RuleQuery
 from schema.subscriptions import DeviceHealthUpdate, Subscription
 from schema.system import SystemQuery
 
 _QUERIES = (AlertQuery, DeviceQuery, RuleQuery, ConfigQuery, OverviewQuery, AdministrationQuery, SystemQuery)
-_MUTATIONS = (DeviceMutation, AlertMutation, RuleMutation, ConfigMutation, AdministrationMutation)
+_MUTATIONS = (
+    DeviceMutation,
+    OperationalEventMutation,
+    AlertMutation,
+    RuleMutation,
+    ConfigMutation,
+    AdministrationMutation,
+)
 
 
 @cache

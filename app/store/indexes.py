@@ -60,6 +60,18 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         IndexModel([("lane", _UP), ("status", _UP)], name="in_trouble"),
         IndexModel([("lane", _UP), ("changed_at", _UP)], name="changed"),
     ],
+    "operational_events": [
+        IndexModel([("tenant_id", _UP), ("kind", _UP), ("at", _UP)], name="history"),
+        IndexModel([("tenant_id", _UP), ("kind", _UP), ("received_at", _UP)], name="arrivals"),
+        IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0),
+    ],
+    "event_counts": [
+        IndexModel(
+            [("tenant_id", _UP), ("place", _UP), ("subject_id", _UP), ("kind", _UP), ("start", _UP)], name="window", unique=True
+        ),
+        IndexModel([("lane", _UP), ("changed_at", _UP)], name="changed_feed"),
+        IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0),
+    ],
     "stores": [IndexModel([("tenant_id", _UP), ("store_id", _UP)], name="by_id", unique=True)],
     "members": [IndexModel([("tenant_ids", _UP)], name="by_tenant")],
     "api_keys": [IndexModel([("tenant_id", _UP)], name="by_tenant")],

@@ -8,12 +8,14 @@ from app.store.api_keys import ApiKeyStore
 from app.store.audit import AuditStore
 from app.store.connectivity import ConnectivityStore
 from app.store.devices import DeviceStore
+from app.store.event_counts import EventCountStore
 from app.store.events import EventStore
 from app.store.heartbeats import HeartbeatStore
 from app.store.intakes import IntakeStore
 from app.store.leases import LeaseStore
 from app.store.members import MemberStore
 from app.store.mongo import Mongo
+from app.store.operational_events import OperationalEventStore
 from app.store.rule_states import RuleStateStore
 from app.store.rules import RuleStore
 from app.store.services import ServiceStore
@@ -32,11 +34,13 @@ class Stores:
     audit: AuditStore
     connectivity: ConnectivityStore
     devices: DeviceStore
+    event_counts: EventCountStore
     events: EventStore
     heartbeats: HeartbeatStore
     intakes: IntakeStore
     leases: LeaseStore
     members: MemberStore
+    operational_events: OperationalEventStore
     rule_states: RuleStateStore
     rules: RuleStore
     services: ServiceStore
@@ -53,11 +57,13 @@ def open_stores(mongo: Mongo) -> Stores:
         audit=AuditStore(mongo),
         connectivity=ConnectivityStore(mongo),
         devices=DeviceStore(mongo),
+        event_counts=EventCountStore(mongo),
         events=EventStore(mongo),
         heartbeats=HeartbeatStore(mongo),
         intakes=IntakeStore(mongo),
         leases=LeaseStore(mongo),
         members=MemberStore(mongo),
+        operational_events=OperationalEventStore(mongo),
         rule_states=RuleStateStore(mongo),
         rules=RuleStore(mongo),
         services=ServiceStore(mongo),
