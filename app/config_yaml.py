@@ -1,7 +1,7 @@
 """Configuration as YAML: text to plain lists and mappings, and back.
 
-What is read is less than YAML has. No aliases, which let a small text stand for an enormous one; no key twice, of which one
-would be lost; no `22:00`, `no` or `2026-11-21` that would silently be a number, a truth value or a day.
+What is read is less than YAML has. No aliases, which let a small text stand for an enormous one; no tags; no key twice, of
+which one would be lost; no `22:00`, `no` or `2026-11-21` that would silently be a number, a truth value or a day.
 """
 
 import re
@@ -33,6 +33,13 @@ class _Loader(_SafeLoader):  # type: ignore[misc]
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML keeps them on the class
 
 
+class _Dumper(yaml.SafeDumper):
+    """A safe dumper that writes what comes twice twice, since aliases are not read."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
 def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
     for key_node, value_node in node.value:
@@ -51,7 +58,8 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
 def write_yaml(document: dict[str, Any]) -> str:
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
+    written: str = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return written
 
 
 def read_yaml(text: str, faults: Faults) -> object:
@@ -75,6 +83,8 @@ def _refuse_traps(text: str) -> None:
     for event in yaml.parse(text, Loader=_SafeLoader):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise _refusal("anchors and aliases are not taken", event.start_mark)
+        if getattr(event, "tag", None) is not None:
+            raise _refusal("tags are not taken", event.start_mark)
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

@@ -178,6 +178,9 @@ def rule_mutations() -> Iterator[Operation]:
         document = f"mutation($id: ID!) {{ {name}(id: $id{arguments}) {shown} }}"
         yield Operation(f"Mutation.{name}", "by id", document, rule, {**ADMINS, **UNKNOWN})
         yield Operation(f"Mutation.{name}", "everybody's", document, lambda _, __: {"id": "default-cpu_high"}, NO_ADMINS)
+    override = f"""mutation($tenant: ID) {{
+      overrideAlertRule(tenantId: $tenant, key: "cpu_high", patch: {{severity: LOW}}) {{ {RULE} }} }}"""
+    yield from both_ways("Mutation.overrideAlertRule", override, ADMINS)
 
 
 def administration() -> Iterator[Operation]:
@@ -199,6 +202,14 @@ def administration() -> Iterator[Operation]:
         lambda things, _: {"id": things.key_id},
         {**ADMINS, **UNKNOWN},
     )
+
+
+def configuration() -> Iterator[Operation]:
+    yield from both_ways("Query.exportConfig", "query($tenant: ID) { exportConfig(tenantId: $tenant) }", ADMINS)
+    emptied = """mutation($tenant: ID) { importConfig(tenantId: $tenant, document: "{version: 1, rules: []}", dryRun: %s) {
+      errors changes { key before after } } }"""
+    for dry_run in ("true", "false"):
+        yield from both_ways("Mutation.importConfig", emptied % dry_run, ADMINS)
 
 
 def subscriptions() -> Iterator[Operation]:
@@ -229,5 +240,6 @@ OPERATIONS = [
     *alert_mutations(),
     *rule_mutations(),
     *administration(),
+    *configuration(),
     *subscriptions(),
 ]
