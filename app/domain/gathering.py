@@ -1,0 +1,116 @@
+"""Gathering beats into five-minute roll-ups, by the time of each beat. Pure."""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+
+from app.domain.beat import METRIC_FIELDS, Beat
+from app.domain.rollup import (
+    Basis,
+    Place,
+    Points,
+    Resolution,
+    Rollup,
+    RollupPoint,
+    merge_metrics,
+    most_told,
+    start_of,
+    sum_of,
+)
+from app.domain.sketch import sketch_of
+
+_STANDARD = list(METRIC_FIELDS.items())
+
+
+class Gathering:
+    """Takes the beats of one tenant, in any order, and makes the five-minute roll-ups of them.
+
+    `bases` are what these beats come on top of: beats that a basis knows already are passed over.
+    """
+
+    def __init__(self, bases: Mapping[Place, Basis] | None = None) -> None:
+        self._bases = bases or {}
+        self._buckets: dict[Place, _Bucket] = {}
+
+    def add(self, beat: Beat) -> None:
+        place = beat.device_id, start_of(beat.timestamp, Resolution.FIVE_MINUTES)
+        basis = self._bases.get(place)
+        if basis is not None and beat.received_at <= basis.received_until:
+            return
+        bucket = self._buckets.get(place)
+        if bucket is None:
+            bucket = self._buckets[place] = _Bucket(beat)
+        bucket.add(beat)
+
+    def rollups(self, tenant_id: str) -> list[Rollup]:
+        """Those that have any value, and any beat beside their basis."""
+        made = []
+        for (device_id, start), bucket in self._buckets.items():
+            metrics = bucket.points(start)
+            if not metrics:
+                continue
+            basis = self._bases.get((device_id, start))
+            made.append(
+                Rollup(
+                    tenant_id=tenant_id,
+                    device_id=device_id,
+                    resolution=Resolution.FIVE_MINUTES,
+                    start=start,
+                    metrics=metrics if basis is None else merge_metrics([basis.metrics, metrics], start),
+                    raw_until=bucket.raw_until,
+                    received_until=bucket.received_until,
+                    basis=basis,
+                )
+            )
+        return made
+
+
+class _Bucket:
+    """The values of a bucket while they are gathered."""
+
+    __slots__ = ("last", "raw_until", "received_until", "values")
+
+    def __init__(self, beat: Beat) -> None:
+        self.values: dict[str, list[float]] = {}
+        self.last: dict[str, tuple[datetime, datetime, float]] = {}
+        self.raw_until = beat.expire_at
+        self.received_until = beat.received_at
+
+    def add(self, beat: Beat) -> None:
+        self.raw_until = min(self.raw_until, beat.expire_at)
+        self.received_until = max(self.received_until, beat.received_at)
+        for name, field in _STANDARD:
+            value = getattr(beat, field)
+            if value is not None:
+                self._take(name, value, beat)
+        for metric in beat.metrics:
+            if metric.name not in METRIC_FIELDS:
+                self._take(metric.name, metric.value, beat)
+
+    def _take(self, name: str, value: float, beat: Beat) -> None:
+        if not math.isfinite(value):
+            return
+        latest = (beat.timestamp, beat.received_at, value)
+        values = self.values.get(name)
+        if values is None:
+            self.values[name] = [value]
+            self.last[name] = latest
+            return
+        values.append(value)
+        self.last[name] = max(self.last[name], latest)
+
+    def points(self, start: datetime) -> Points:
+        return most_told({name: self._point(name, values, start) for name, values in self.values.items()})
+
+    def _point(self, name: str, values: list[float], start: datetime) -> RollupPoint:
+        at, _, last = self.last[name]
+        return RollupPoint(
+            start=start,
+            count=len(values),
+            min=min(values),
+            max=max(values),
+            sum=sum_of(values),
+            last=last,
+            last_at=at,
+            sketch=sketch_of(values),
+        )
