@@ -11,10 +11,11 @@ from schema.devices import DeviceMutation, DeviceQuery
 from schema.engine import FleetbeatSchema
 from schema.overview import OverviewQuery
 from schema.rules import RuleMutation, RuleQuery
+from schema.series import MetricQuery
 from schema.subscriptions import DeviceHealthUpdate, Subscription
 from schema.system import SystemQuery
 
-_QUERIES = (AlertQuery, DeviceQuery, RuleQuery, OverviewQuery, AdministrationQuery, SystemQuery)
+_QUERIES = (AlertQuery, DeviceQuery, RuleQuery, OverviewQuery, AdministrationQuery, SystemQuery, MetricQuery)
 _MUTATIONS = (DeviceMutation, AlertMutation, RuleMutation, AdministrationMutation)
 
 

@@ -4,20 +4,19 @@ import math
 from collections.abc import Mapping
 from datetime import datetime
 
-from app.domain.beat import METRIC_FIELDS, Beat
+from app.domain.beat import METRIC_FIELDS, Beat, metric_value
 from app.domain.rollup import (
     Basis,
     Place,
     Points,
+    Reading,
     Resolution,
     Rollup,
-    RollupPoint,
     merge_metrics,
     most_told,
+    point_of,
     start_of,
-    sum_of,
 )
-from app.domain.sketch import sketch_of
 
 _STANDARD = list(METRIC_FIELDS.items())
 
@@ -68,11 +67,10 @@ class Gathering:
 class _Bucket:
     """The values of a bucket while they are gathered."""
 
-    __slots__ = ("last", "raw_until", "received_until", "values")
+    __slots__ = ("raw_until", "readings", "received_until")
 
     def __init__(self, beat: Beat) -> None:
-        self.values: dict[str, list[float]] = {}
-        self.last: dict[str, tuple[datetime, datetime, float]] = {}
+        self.readings: dict[str, list[Reading]] = {}
         self.raw_until = beat.expire_at
         self.received_until = beat.received_at
 
@@ -88,29 +86,14 @@ class _Bucket:
                 self._take(metric.name, metric.value, beat)
 
     def _take(self, name: str, value: float, beat: Beat) -> None:
-        if not math.isfinite(value):
-            return
-        latest = (beat.timestamp, beat.received_at, value)
-        values = self.values.get(name)
-        if values is None:
-            self.values[name] = [value]
-            self.last[name] = latest
-            return
-        values.append(value)
-        self.last[name] = max(self.last[name], latest)
+        if math.isfinite(value):
+            self.readings.setdefault(name, []).append((beat.timestamp, beat.received_at, value))
 
     def points(self, start: datetime) -> Points:
-        return most_told({name: self._point(name, values, start) for name, values in self.values.items()})
+        return most_told({name: point_of(readings, start) for name, readings in self.readings.items()})
 
-    def _point(self, name: str, values: list[float], start: datetime) -> RollupPoint:
-        at, _, last = self.last[name]
-        return RollupPoint(
-            start=start,
-            count=len(values),
-            min=min(values),
-            max=max(values),
-            sum=sum_of(values),
-            last=last,
-            last_at=at,
-            sketch=sketch_of(values),
-        )
+
+def reading_of(beat: Beat, metric: str) -> Reading | None:
+    """One gauge of a beat; None where the beat does not carry it."""
+    value = metric_value(beat, metric)
+    return None if value is None or not math.isfinite(value) else (beat.timestamp, beat.received_at, value)

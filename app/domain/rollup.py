@@ -11,7 +11,7 @@ from enum import Enum
 import msgspec
 
 from app.domain.beat import METRIC_FIELDS
-from app.domain.sketch import Sketch, merge_sketches
+from app.domain.sketch import Sketch, merge_sketches, sketch_of
 
 MOST_METRICS = 200
 """Gauges without a field of their own that one roll-up holds: those with the most values."""
@@ -22,6 +22,9 @@ _NEARLY = timedelta(minutes=1)
 
 Place = tuple[str, datetime]
 """A device's bucket: device id, and when the bucket starts."""
+
+Reading = tuple[datetime, datetime, float]
+"""A value of a gauge: when it was measured, when it came, and what it was."""
 
 Spans = Mapping[tuple[datetime, datetime], Sequence[str]]
 """Stretches of time, from the first moment until before the second, with the ids of the devices that they are of."""
@@ -113,6 +116,22 @@ def start_of(at: datetime, resolution: Resolution) -> datetime:
 def floor_to(at: datetime, step: timedelta) -> datetime:
     """The last multiple of `step` since 1970 that is not after `at`."""
     return _EPOCH + (at - _EPOCH) // step * step
+
+
+def point_of(readings: Sequence[Reading], start: datetime) -> RollupPoint:
+    """What at least one reading of a gauge adds up to."""
+    values = [value for _, _, value in readings]
+    at, _, last = max(readings)
+    return RollupPoint(
+        start=start,
+        count=len(values),
+        min=min(values),
+        max=max(values),
+        sum=sum_of(values),
+        last=last,
+        last_at=at,
+        sketch=sketch_of(values),
+    )
 
 
 def merge_points(points: Sequence[RollupPoint], start: datetime) -> RollupPoint:

@@ -13,7 +13,10 @@ from app.store.heartbeats import HeartbeatStore
 from app.store.intakes import IntakeStore
 from app.store.leases import LeaseStore
 from app.store.members import MemberStore
+from app.store.metrics import MetricStore
 from app.store.mongo import Mongo
+from app.store.rollup_feed import RollupFeed
+from app.store.rollups import RollupStore
 from app.store.rule_states import RuleStateStore
 from app.store.rules import RuleStore
 from app.store.sites import SiteStore
@@ -36,6 +39,9 @@ class Stores:
     intakes: IntakeStore
     leases: LeaseStore
     members: MemberStore
+    metrics: MetricStore
+    rollup_feed: RollupFeed
+    rollups: RollupStore
     rule_states: RuleStateStore
     rules: RuleStore
     sites: SiteStore
@@ -56,6 +62,9 @@ def open_stores(mongo: Mongo) -> Stores:
         intakes=IntakeStore(mongo),
         leases=LeaseStore(mongo),
         members=MemberStore(mongo),
+        metrics=MetricStore(mongo),
+        rollup_feed=RollupFeed(mongo),
+        rollups=RollupStore(mongo),
         rule_states=RuleStateStore(mongo),
         rules=RuleStore(mongo),
         sites=SiteStore(mongo),
