@@ -119,7 +119,7 @@ async def _from_beats(
             reading = reading_of(beat, metric)
             if reading is not None:
                 by_step.setdefault(floor_to(beat.timestamp, step), []).append(reading)
-    return [point_of(readings, at) for at, readings in by_step.items()]
+    return [point_of([value for _, _, value in mine], max(mine), at) for at, mine in by_step.items()]
 
 
 def _shown(point: RollupPoint) -> SeriesPoint:

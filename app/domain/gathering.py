@@ -67,30 +67,39 @@ class Gathering:
 class _Bucket:
     """The values of a bucket while they are gathered."""
 
-    __slots__ = ("raw_until", "readings", "received_until")
+    # Values stand by themselves: with an object for each, Python's collector would take longer than all else.
+    __slots__ = ("last", "raw_until", "received_until", "values")
 
     def __init__(self, beat: Beat) -> None:
-        self.readings: dict[str, list[Reading]] = {}
+        self.values: dict[str, list[float]] = {}
+        self.last: dict[str, Reading] = {}
         self.raw_until = beat.expire_at
         self.received_until = beat.received_at
 
     def add(self, beat: Beat) -> None:
         self.raw_until = min(self.raw_until, beat.expire_at)
         self.received_until = max(self.received_until, beat.received_at)
-        for name, field in _STANDARD:
-            value = getattr(beat, field)
-            if value is not None:
-                self._take(name, value, beat)
-        for metric in beat.metrics:
-            if metric.name not in METRIC_FIELDS:
-                self._take(metric.name, metric.value, beat)
-
-    def _take(self, name: str, value: float, beat: Beat) -> None:
-        if math.isfinite(value):
-            self.readings.setdefault(name, []).append((beat.timestamp, beat.received_at, value))
+        at, came = beat.timestamp, beat.received_at
+        for name, value in _gauges(beat):
+            if not -math.inf < value < math.inf:
+                continue
+            values = self.values.get(name)
+            if values is None:
+                self.values[name] = [value]
+                self.last[name] = (at, came, value)
+                continue
+            values.append(value)
+            if at >= self.last[name][0]:
+                self.last[name] = max(self.last[name], (at, came, value))
 
     def points(self, start: datetime) -> Points:
-        return most_told({name: point_of(readings, start) for name, readings in self.readings.items()})
+        return most_told({name: point_of(values, self.last[name], start) for name, values in self.values.items()})
+
+
+def _gauges(beat: Beat) -> list[tuple[str, float]]:
+    gauges = [(name, value) for name, field in _STANDARD if (value := getattr(beat, field)) is not None]
+    gauges += [(metric.name, metric.value) for metric in beat.metrics if metric.name not in METRIC_FIELDS]
+    return gauges
 
 
 def reading_of(beat: Beat, metric: str) -> Reading | None:

@@ -118,10 +118,9 @@ def floor_to(at: datetime, step: timedelta) -> datetime:
     return _EPOCH + (at - _EPOCH) // step * step
 
 
-def point_of(readings: Sequence[Reading], start: datetime) -> RollupPoint:
-    """What at least one reading of a gauge adds up to."""
-    values = [value for _, _, value in readings]
-    at, _, last = max(readings)
+def point_of(values: Sequence[float], latest: Reading, start: datetime) -> RollupPoint:
+    """What the values of a gauge add up to, of at least one."""
+    at, _, last = latest
     return RollupPoint(
         start=start,
         count=len(values),

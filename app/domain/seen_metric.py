@@ -28,7 +28,7 @@ def admit(known: Collection[str], seen: Sequence[SeenMetric]) -> tuple[list[Seen
 
     Who is in keeps its place. The gauges that every device may have come before those with names of their own.
     """
-    free = MOST_NAMES - len(known)
+    free = max(0, MOST_NAMES - len(known))
     admitted = [one for one in seen if one.name in known]
     new = sorted((one for one in seen if one.name not in known), key=lambda one: (one.name not in METRIC_FIELDS, one.name))
-    return admitted + new[: max(0, free)], max(0, len(new) - free)
+    return admitted + new[:free], max(0, len(new) - free)

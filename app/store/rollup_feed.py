@@ -11,8 +11,8 @@ from app.domain.tenant import EVERY_TENANT, Scope, only
 from app.store.encoding import Document, from_document
 from app.store.mongo import Mongo
 
-MOST_GROUPS = 20_000
-"""Names of gauges, over all tenants of a lane, that are looked at in one go."""
+MOST_NAMES = 1_000
+"""Names of a tenant's gauges that are looked at in one go: a flood of one tenant must not push out those of another."""
 
 _FEED = {"hint": "changed_feed"}
 _UNREAD = {"services": 0}
@@ -77,7 +77,9 @@ class RollupFeed:
             "unit": {"$last": "$metrics.unit"},
             "last_at": {"$max": "$timestamp"},
         }
-        stages: list[Document] = [{"$unwind": "$metrics"}, {"$group": group}, {"$limit": MOST_GROUPS}]
+        place = {"partitionBy": "$_id.tenant", "sortBy": {"_id.name": 1}, "output": {"place": {"$documentNumber": {}}}}
+        few: list[Document] = [{"$setWindowFields": place}, {"$match": {"place": {"$lte": MOST_NAMES}}}]
+        stages: list[Document] = [{"$unwind": "$metrics"}, {"$group": group}, *few]
         rows = self._beats.stream_aggregate(EVERY_TENANT, where, stages, **_FEED)
         return [
             SeenMetric(tenant_id=row["_id"]["tenant"], name=row["_id"]["name"], unit=row["unit"], last_at=row["last_at"])

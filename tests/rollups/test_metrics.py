@@ -1,6 +1,5 @@
 """The list of gauges: what was ever sent is there within a tick, by its unit, and a flood of names does no harm."""
 
-from datetime import timedelta
 from typing import Any
 
 from hypothesis import given, strategies as st
@@ -62,6 +61,17 @@ async def test_of_a_flood_of_names_the_first_are_listed_and_keep_their_place(rol
     assert {"zz.real", "cpuUsage", "flood.0.000"} <= names.keys()
 
 
+async def test_a_flood_in_one_tenant_pushes_nothing_out_of_another(rolling: Rolling) -> None:
+    await rolling.context.store.tenants.insert(neighbour())
+    for number in range(15):
+        flood = (Metric(f"flood.{number}.{at:03}", 1.0) for at in range(100))
+        await rolling.beat(number, tenant_id="hooli", metrics=tuple(flood))
+    await rolling.beat(0, metrics=gauge("queue", 1.0))
+    await rolling.roll(MINUTE)
+    assert (await listed(rolling)).keys() == {"queue"}
+    assert len(await listed(rolling, root, tenantId="hooli")) == MOST_NAMES
+
+
 async def test_everybody_sees_those_of_their_tenants(rolling: Rolling) -> None:
     for tenant_id in ("acme", "umbrella"):
         await rolling.beat(0, tenant_id=tenant_id, metrics=(Metric(f"only.{tenant_id}", 1.0), Metric("both", 1.0, tenant_id)))
@@ -101,10 +111,16 @@ NAMES = st.sets(st.sampled_from([*METRIC_FIELDS, *(f"m{number}" for number in ra
 @given(NAMES, NAMES)
 def test_a_list_never_grows_too_long_and_nobody_loses_a_place(known: set[str], names: set[str]) -> None:
     known = set(sorted(known)[:MOST_NAMES])
-    seen = [SeenMetric(tenant_id="acme", name=name, unit=None, last_at=NOW + timedelta(0)) for name in sorted(names)]
+    seen = [SeenMetric(tenant_id="acme", name=name, unit=None, last_at=NOW) for name in sorted(names)]
     admitted, left_out = admit(known, seen)
     after = known | {one.name for one in admitted}
     assert len(after) <= MOST_NAMES
     assert names & known <= {one.name for one in admitted}
     assert len(admitted) + left_out == len(names)
     assert not left_out or len(after) == MOST_NAMES
+
+
+def test_a_list_that_is_longer_than_it_may_be_counts_those_left_out_as_they_are() -> None:
+    known = [f"m{number}" for number in range(MOST_NAMES + 10)]
+    seen = [SeenMetric(tenant_id="acme", name=name, unit=None, last_at=NOW) for name in ("m0", "new")]
+    assert admit(known, seen) == (seen[:1], 1)
