@@ -13,10 +13,11 @@ from schema.engine import FleetbeatSchema
 from schema.operational_events import OperationalEventMutation
 from schema.overview import OverviewQuery
 from schema.rules import RuleMutation, RuleQuery
+from schema.series import MetricQuery
 from schema.subscriptions import DeviceHealthUpdate, Subscription
 from schema.system import SystemQuery
 
-_QUERIES = (AlertQuery, DeviceQuery, RuleQuery, ConfigQuery, OverviewQuery, AdministrationQuery, SystemQuery)
+_QUERIES = (AlertQuery, DeviceQuery, RuleQuery, ConfigQuery, OverviewQuery, AdministrationQuery, SystemQuery, MetricQuery)
 _MUTATIONS = (
     DeviceMutation,
     OperationalEventMutation,

@@ -17,6 +17,16 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         IndexModel([("lane", _UP), ("received_at", _UP)], name="changed_feed"),
         IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0),
     ],
+    "heartbeat_rollups": [
+        IndexModel(
+            [("tenant_id", _UP), ("device_id", _UP), ("resolution", _UP), ("start", _UP)], name="device_history", unique=True
+        ),
+        IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0),
+    ],
+    "metrics": [
+        IndexModel([("tenant_id", _UP), ("name", _UP)], name="by_name", unique=True),
+        IndexModel([("expire_at", _UP)], name="gone", expireAfterSeconds=0),
+    ],
     "devices": [
         IndexModel([("lane", _UP), ("due_at", _UP)], name="due"),
         IndexModel([("tenant_id", _UP), ("device_id", _UP)], name="by_id", unique=True),

@@ -191,6 +191,12 @@ class TenantCollection:
         pipeline = [{"$match": _within(scope, where)}, *stages]
         return await self._collection.aggregate(pipeline, session=session).to_list(None)
 
+    def stream_aggregate(
+        self, scope: Scope, where: Mapping[str, Any], stages: Sequence[Document], **options: Any
+    ) -> AsyncIterator[Document]:
+        """As `aggregate`, for more than should be held at once."""
+        return self._collection.aggregate([{"$match": _within(scope, where)}, *stages], **options)
+
     async def insert(self, scope: Scope, documents: Sequence[Document], *, session: Session | None = None) -> None:
         _require_own(scope, documents)
         if documents:

@@ -14,8 +14,11 @@ from app.store.heartbeats import HeartbeatStore
 from app.store.intakes import IntakeStore
 from app.store.leases import LeaseStore
 from app.store.members import MemberStore
+from app.store.metrics import MetricStore
 from app.store.mongo import Mongo
 from app.store.operational_events import OperationalEventStore
+from app.store.rollup_feed import RollupFeed
+from app.store.rollups import RollupStore
 from app.store.rule_states import RuleStateStore
 from app.store.rules import RuleStore
 from app.store.services import ServiceStore
@@ -41,6 +44,9 @@ class Stores:
     leases: LeaseStore
     members: MemberStore
     operational_events: OperationalEventStore
+    metrics: MetricStore
+    rollup_feed: RollupFeed
+    rollups: RollupStore
     rule_states: RuleStateStore
     rules: RuleStore
     services: ServiceStore
@@ -64,6 +70,9 @@ def open_stores(mongo: Mongo) -> Stores:
         leases=LeaseStore(mongo),
         members=MemberStore(mongo),
         operational_events=OperationalEventStore(mongo),
+        metrics=MetricStore(mongo),
+        rollup_feed=RollupFeed(mongo),
+        rollups=RollupStore(mongo),
         rule_states=RuleStateStore(mongo),
         rules=RuleStore(mongo),
         services=ServiceStore(mongo),

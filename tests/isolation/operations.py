@@ -14,6 +14,7 @@ DEVICE = "id tenantId name status health latest { appVersion } heartbeats { appV
 ALERT = "id tenantId title device { name } rule { name openAlerts } timeline { type alert { title } }"
 RULE = "id tenantId name openAlerts"
 OVERVIEW = "devices { total } activeAlerts hosts { name tenantId }"
+DAY = '{from: "2026-11-21T00:00:00Z", to: "2026-11-22T00:00:00Z"}'
 NEW = {"deviceId": "till-3", "name": "Third till"}
 OLD = {"deviceId": "till-1", "name": "First till"}
 RULE_INPUT = {"name": "Cold", "severity": "LOW", "condition": {"absence": {"afterSec": 5}}}
@@ -108,6 +109,10 @@ def queries() -> Iterator[Operation]:
     yield from both_ways("Query.apiKeys", "query($tenant: ID) { apiKeys(tenantId: $tenant) { id tenantId name } }", ADMINS)
     audit = "query($tenant: ID) { auditLog(tenantId: $tenant) { nodes { actor action target before after } } }"
     yield from both_ways("Query.auditLog", audit, ADMINS)
+    yield from both_ways("Query.metrics", "query($tenant: ID) { metrics(tenantId: $tenant) { name unit lastAt } }")
+    series = f"""query($tenant: ID) {{ device(deviceId: "till-1", tenantId: $tenant) {{ name
+      series(metric: "cpuUsage", range: {DAY}) {{ at max count }} }} }}"""
+    yield Operation("Query.device", "its series", series, in_acme, {**OWN_DEVICE, **STRANGER})
     system = "{ systemStatus { version workers { id } ticks { name lastError } } }"
     yield Operation("Query.systemStatus", "own", system, nothing)
 
