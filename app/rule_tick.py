@@ -14,6 +14,7 @@ from app.evaluation import add_decisions
 from app.gauges import due_devices, gauge_sightings, suspects
 from app.look import Look
 from app.store.mongo import Session
+from app.tallies import FAMILIES as TALLIES, tally_sightings
 from app.transitions import Writes, transact
 from app.watched_services import service_sightings
 
@@ -31,7 +32,7 @@ FORGET = timedelta(minutes=10)
 """A wait that no look renewed, so long after its time, belongs to a rule that does not apply any more."""
 
 MARK = "rules"
-FAMILIES = ("metric", "service")
+FAMILIES = ("metric", "service", *TALLIES)
 """What this tick judges; silence is the sweep's."""
 
 _log = structlog.get_logger(__name__)
@@ -44,6 +45,7 @@ async def judge_lane(context: Context, lane: int) -> int:
     after = max(mark - OVERLAP, now - REACH)
     look = Look(context, lane, after, now, await context.store.rule_states.of_families(lane, FAMILIES))
     beats_read = await _judge_beats(look)
+    await _write(look, await tally_sightings(look))
     await _write(look, await service_sightings(look))
     await _write(look, await look.failure_sightings())
     await context.store.rule_states.forget_overdue(lane, FAMILIES, now - FORGET)

@@ -113,7 +113,8 @@ def resolve(alert: Alert, actor: str | None, reason: str, kind: Resolution, now:
         status=AlertStatus.RESOLVED,
         live=False,
         flapping=False,
-        last_seen=now,
+        # A person ends what may still be bad; only what recovered was seen to the end.
+        last_seen=now if kind is Resolution.RECOVERED else alert.last_seen,
         resolved_at=now,
         resolved_by=actor,
         resolution=kind,

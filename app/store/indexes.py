@@ -49,6 +49,7 @@ INDEXES: Mapping[str, list[IndexModel]] = {
             unique=True,
             partialFilterExpression={"live": True},
         ),
+        IndexModel([("tenant_id", _UP), ("dedup_key", _UP), ("last_seen", _UP)], name="troubles"),
         IndexModel([("tenant_id", _UP), ("first_seen", _DOWN), ("_id", _DOWN)], name="newest"),
         IndexModel([("tenant_id", _UP), ("live", _UP), ("subject_id", _UP), ("severity", _UP)], name="live_subjects"),
         IndexModel([("tenant_id", _UP), ("severity_rank", _UP), ("first_seen", _DOWN), ("_id", _DOWN)], name="by_severity"),
