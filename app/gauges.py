@@ -79,7 +79,7 @@ async def _of_rule(
         new = beats.get(device.id) or ([latest[device.id]] if device.id in latest else [])
         seen = _seen(look, rule, condition, device, new)
         if seen:
-            sightings.append(Sighting(rule, of_device(device), seen, look.around(rule, device)))
+            sightings.append(Sighting(rule, of_device(device), seen, look.around(device.tenant_id, rule, device)))
     return sightings
 
 
@@ -113,5 +113,5 @@ async def _of_windows(look: Look, rule: Rule, condition: MetricCondition, device
         seen: Seen | None = observe_window(condition, [value for value in found if value is not None], look.now)
         if seen is None:
             seen = Nothing(reason=f"no {condition.metric} for {condition.window_sec} s")
-        sightings.append(Sighting(rule, of_device(device), [seen], look.around(rule, device)))
+        sightings.append(Sighting(rule, of_device(device), [seen], look.around(device.tenant_id, rule, device)))
     return sightings

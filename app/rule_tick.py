@@ -43,7 +43,7 @@ async def judge_lane(context: Context, lane: int) -> int:
     now = context.clock.now()
     mark = await context.store.leases.watermark(MARK, lane) or now - REACH
     after = max(mark - OVERLAP, now - REACH)
-    look = Look(context, lane, after, now, await context.store.rule_states.of_families(lane, FAMILIES))
+    look = Look(context, lane, mark - OVERLAP, after, now, await context.store.rule_states.of_families(lane, FAMILIES))
     beats_read = await _judge_beats(look)
     await _write(look, await tally_sightings(look))
     await _write(look, await service_sightings(look))

@@ -51,7 +51,7 @@ class _Counted:
 async def tally_sightings(look: Look) -> list[Sighting]:
     """What every rule of counts sees of the places where something was counted, and of those that time may have changed."""
     tenants: dict[str, _Counted] = {}
-    for change in await look.context.store.event_counts.changed_in_lane(look.lane, look.after, look.now):
+    for change in await look.context.store.event_counts.changed_in_lane(look.lane, look.since, look.now):
         one = tenants.setdefault(change.tenant_id, _Counted(change.tenant_id))
         one.touched.setdefault(change.event, set()).add((change.place, change.subject_id))
     for state in look.due(*FAMILIES):
@@ -89,7 +89,7 @@ async def _of_rule(look: Look, counted: _Counted, rule: Rule, condition: CountCo
     places = counted.touched.get(condition.event, set()) | counted.due.get(rule.key, set())
     subjects = {place: subject for place in sorted(places, key=str) if (subject := _subject(counted, rule, condition, place))}
     seen = await _seen(look, counted, rule, condition, subjects)
-    return [Sighting(rule, subjects[place], [one], look.around(rule)) for place, one in seen]
+    return [Sighting(rule, subjects[place], [one], look.around(counted.tenant_id, rule)) for place, one in seen]
 
 
 def _subject(counted: _Counted, rule: Rule, condition: CountCondition, place: Place) -> Subject | None:
