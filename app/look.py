@@ -25,11 +25,13 @@ _log = structlog.get_logger(__name__)
 class Look:
     """What came in (after, now], what is remembered, and the rules of the tenants that it turns out to be about.
 
-    `since` is when the lane was last looked at, however long ago: what is counted or kept as a state is never too old.
+    `last` is when the lane was last looked at, and `since` a little before that, however long ago it was: what is counted or
+    kept as a state is never too old.
     """
 
     context: Context
     lane: int
+    last: datetime
     since: datetime
     after: datetime
     now: datetime
