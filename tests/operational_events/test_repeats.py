@@ -12,6 +12,7 @@ from app.clock import ManualClock
 from app.context import Context, open_context
 from app.domain.event_input import EventInput
 from app.domain.operational_event import EventKind, EventOutcome
+from app.errors import UnavailableError
 from app.realtime.event_intake import EventIntake
 from app.store.mongo import classify
 from tests.cast import NOW, both, mate, outsider
@@ -176,6 +177,23 @@ async def test_a_lost_connection_is_tried_again_and_counts_once(
     with failing(mongo_client, command, times, closeConnection=True):
         await send(context, sale(), sale(reference="r-1"))
     assert len(kept()["operational_events"]) == (await total(context)).success == 3
+
+
+@pytest.mark.parametrize("command", ["update", "insert"])
+async def test_a_key_that_was_taken_meanwhile_is_looked_at_again(
+    context: Context, kept: Kept, mongo_client: Client, command: str
+) -> None:
+    # MongoDB 6 calls this a conflict of the transaction; one that calls it a duplicate key does not try again by itself.
+    taken: dict[str, Any] = {
+        "errorCode": 11000,
+        "errorExtraInfo": {"keyPattern": {"_id": 1}, "keyValue": {"_id": "acme:sale:r-1"}},
+    }
+    with failing(mongo_client, command, 2, **taken):
+        await send(context, sale(reference="r-1"))
+    assert len(kept()["operational_events"]) == (await total(context)).success == 1
+    with failing(mongo_client, command, 1_000, **taken), pytest.raises(UnavailableError):
+        await send(context, sale(reference="r-2"))
+    assert len(kept()["operational_events"]) == (await total(context)).success == 1
 
 
 @pytest.mark.parametrize("command", ["update", "insert"])
