@@ -73,7 +73,7 @@ INDEXES: Mapping[str, list[IndexModel]] = {
     ],
     "operational_events": [
         IndexModel([("tenant_id", _UP), ("kind", _UP), ("at", _UP)], name="history"),
-        IndexModel([("tenant_id", _UP), ("kind", _UP), ("received_at", _UP)], name="arrivals"),
+        IndexModel([("tenant_id", _UP), ("kind", _UP), ("received_at", _UP), ("_id", _UP)], name="arrivals"),
         IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0),
     ],
     "event_counts": [
