@@ -61,7 +61,7 @@ async def test_what_is_far_from_usual_over_both_horizons_opens_and_recovers(flee
     opened = await an_hour_of(fleet, 400, 26)
     assert opened == ["OPENED"]
     [event] = await fleet.record()
-    assert event.alert.message.startswith("requestLatencyP95 ")
+    assert event.alert.message.startswith("request latency p95 ")
     assert "usually" in event.alert.message
     assert "on Saturdays at 6 h" in event.alert.message
     assert await an_hour_of(fleet, 101, 25) == ["RESOLVED"]

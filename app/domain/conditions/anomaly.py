@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from app.domain.beat import METRIC_UNITS
+from app.domain.beat import METRIC_UNITS, metric_words
 from app.domain.conditions.incidents import Incident, in_trouble
 from app.domain.conditions.local_time import WEEKDAYS, hour_buckets
 from app.domain.conditions.observation import Nothing, Observation
@@ -153,7 +153,9 @@ def observe_anomaly(
     usual = usual_of([point.value for point in baseline])
     score, longer = usual.score(short.mean), usual.score(long.mean)
     if usual.sigma == 0 and score != 0:
-        return Nothing(reason=f"{condition.metric} was always 0 at this hour: no measure of a change", look_again=look_again)
+        return Nothing(
+            reason=f"{metric_words(condition.metric)} was always 0 at this hour: no measure of a change", look_again=look_again
+        )
     side = 1 if score >= 0 else -1
     breach = min(side * score, side * longer) > condition.sensitivity
     return Observation(
@@ -172,12 +174,12 @@ def observe_anomaly(
 def _missing(condition: AnomalyCondition, short: Sample, long: Sample, baseline: Sequence[Point], zone: ZoneInfo) -> str | None:
     """Why nothing can be judged; None where it can."""
     if short.count == 0 or long.count == 0:
-        return f"no {condition.metric} in {duration(condition.window_sec)}"
+        return f"no {metric_words(condition.metric)} in {duration(condition.window_sec)}"
     weeks = {point.at.astimezone(zone).isocalendar()[:2] for point in baseline}
     if len(baseline) >= LEAST_POINTS and len(weeks) >= LEAST_WEEKS:
         return None
     has = f"{len(baseline)} of {LEAST_POINTS} five minutes at this hour, of {len(weeks)} of {LEAST_WEEKS} weeks"
-    return f"still learning what {condition.metric} usually is: {has}"
+    return f"still learning what {metric_words(condition.metric)} usually is: {has}"
 
 
 def _reason(condition: AnomalyCondition, usual: Usual, value: float, scores: tuple[float, float], local: datetime) -> str:
@@ -194,7 +196,7 @@ def _reason(condition: AnomalyCondition, usual: Usual, value: float, scores: tup
         verdict = f"score {_score(score, bound)}, {words} {amount(bound)}; {but}over {over} {_score(longer, bound)}"
     between = amount(usual.high, unit) if usual.low == usual.high else f"{amount(usual.low)} to {amount(usual.high, unit)}"
     when = f"on {WEEKDAYS[local.weekday()]}s at {local.hour} h"
-    return f"{condition.metric} {amount(value, unit)}, usually {between} {when} ({verdict})"
+    return f"{metric_words(condition.metric)} {amount(value, unit)}, usually {between} {when} ({verdict})"
 
 
 def _score(score: float, bound: float) -> str:
