@@ -50,7 +50,7 @@ async def sweep_lane(context: Context, lane: int) -> int:
         for group in _groups(keys):
             await _look_at_group(context, lane, group, signs.gap_end)
         if keys:
-            await context.store.rule_states.forget_overdue(lane, "absence", now - OVERDUE)
+            await context.store.rule_states.forget_overdue(lane, ["absence"], now - OVERDUE)
         looked += len(keys)
         if len(keys) < AT_ONCE:
             return looked

@@ -7,8 +7,8 @@ from app import __version__
 from app.context import Context
 from app.domain.beat import HealthStatus
 from app.domain.ids import LANES
-from app.gauges import MARK
 from app.principal import Principal, read_scope
+from app.rule_tick import MARK
 from app.store.leases import TickRecord
 from app.store.workers import WorkerRecord
 

@@ -12,8 +12,8 @@ from app.context import Context
 from app.domain.ids import LANES, lane_of
 from app.domain.tenant import EVERY_TENANT, Scope
 from app.evaluation import lanes_to_sweep, sweep_lane
-from app.gauges import judge_lane
 from app.orphans import end_orphans
+from app.rule_tick import judge_lane
 
 LANE_HOLD_SEC = 5.0
 """After so long a lane is free again, whatever became of the one that worked on it."""

@@ -22,6 +22,7 @@ class Sighting:
     rule: Rule
     subject: Subject
     seen: Sequence[Seen]
+    around: Around = NOBODY
 
     @property
     def state_id(self) -> str:
@@ -51,7 +52,7 @@ def family_of(rule: Rule) -> str:
 
 
 def decide(
-    sighting: Sighting, state: RuleState | None, live: Alert | None, now: datetime, around: Around = NOBODY
+    sighting: Sighting, state: RuleState | None, live: Alert | None, now: datetime
 ) -> tuple[list[Change], RuleState | None]:
     """The changes that a sighting causes, and the state to keep; None where there is nothing new to remember."""
     before = state or blank_state(sighting.rule, sighting.subject)
@@ -61,7 +62,7 @@ def decide(
         if judged is not None and seen.at <= judged and not seen.still:
             continue
         # At the time of the beat, not of the tick: what came later must not ripen what came before.
-        verdict = judge(sighting.rule, remembered, seen, alert, seen.at, around)
+        verdict = judge(sighting.rule, remembered, seen, alert, seen.at, sighting.around)
         remembered = msgspec.structs.replace(verdict.state, judged_until=judged if seen.still else seen.at, updated_at=now)
         for change in _changes(sighting, verdict, seen, alert, now):
             changes.append(change)

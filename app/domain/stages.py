@@ -12,7 +12,7 @@ import msgspec
 
 from app.domain import flapping
 from app.domain.alert import Alert
-from app.domain.conditions.observation import Nothing, Observation, Seen
+from app.domain.conditions.observation import Nothing, Observation, Seen, is_worth_watching
 from app.domain.rule import NoDataPolicy, Rule, RuleState
 
 REMEMBER = timedelta(seconds=30)
@@ -269,7 +269,7 @@ def _remember(case: Case, last: Step) -> RuleState:
     state = _replace(
         state,
         heard_at=heard_at,
-        watch_until=seen.look_again,
+        watch_until=seen.look_again if is_worth_watching(seen) or state.firing else None,
         value=None if isinstance(seen, Nothing) else seen.value,
         reason=last.reason,
     )

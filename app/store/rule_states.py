@@ -21,9 +21,9 @@ class RuleStateStore:
         found = await self._states.find(EVERY_TENANT, {"_id": {"$in": list(state_ids)}}, session=session)
         return {document["_id"]: from_document(document, RuleState) for document in found}
 
-    async def in_lane(self, lane: int, family: str) -> dict[str, RuleState]:
-        """All that a family remembers in a lane: few, since a subject that is well leaves nothing behind."""
-        found = await self._states.find(EVERY_TENANT, {"lane": lane, "family": family})
+    async def of_families(self, lane: int, families: Sequence[str]) -> dict[str, RuleState]:
+        """All that some families remember in a lane: little, since a subject that is well leaves nothing behind."""
+        found = await self._states.find(EVERY_TENANT, {"lane": lane, "family": {"$in": list(families)}})
         return {document["_id"]: from_document(document, RuleState) for document in found}
 
     async def due(self, lane: int, family: str, now: datetime) -> list[RuleState]:
@@ -45,9 +45,11 @@ class RuleStateStore:
     async def forget(self, state_ids: Sequence[str], session: Session) -> None:
         await self._states.delete(EVERY_TENANT, {"_id": {"$in": list(state_ids)}}, session=session)
 
-    async def forget_overdue(self, lane: int, family: str, before: datetime) -> None:
-        """Forgets what nobody has looked at although it was long due: its rule is not for that device any more."""
-        await self._states.delete(EVERY_TENANT, {"lane": lane, "family": family, "next_due": {"$lt": before}})
+    async def forget_overdue(self, lane: int, families: Sequence[str], before: datetime) -> None:
+        """Forgets what nobody has looked at although it was long due: its rule is not for that subject any more. What has an
+        alert is remembered for as long as that lives."""
+        where = {"lane": lane, "family": {"$in": list(families)}, "next_due": {"$lt": before}, "firing": {"$ne": True}}
+        await self._states.delete(EVERY_TENANT, where)
 
     async def forget_rule(self, scope: Scope, rule_key: str) -> None:
         await self._states.delete(scope, {"rule_key": rule_key})

@@ -15,9 +15,9 @@ from app.domain.device import DeviceStatus
 from app.domain.health import fleet_health, fleet_score
 from app.domain.ids import LANES
 from app.errors import ForbiddenError, UnauthenticatedError
-from app.gauges import MARK
 from app.overview import overview
 from app.principal import ANONYMOUS
+from app.rule_tick import MARK
 from app.store.intakes import IntakeRecord
 from app.store.workers import WorkerRecord
 from app.system import evaluation_lag_sec, system_status

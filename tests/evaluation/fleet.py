@@ -13,9 +13,9 @@ from app.domain.ids import LANES, device_key, lane_of
 from app.domain.silence import GAP
 from app.domain.tenant import only
 from app.evaluation import sweep_lane
-from app.gauges import judge_lane
 from app.heartbeats import BeatAck, record
 from app.principal import Principal, PrincipalKind
+from app.rule_tick import judge_lane
 from app.store.intakes import IntakeRecord
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -56,10 +56,16 @@ def observe_beats(condition: MetricCondition, beats: Sequence[Beat], now: dateti
 
 
 def observe_window(condition: MetricCondition, values: Sequence[float], at: datetime) -> Observation | None:
-    """The aggregated values of a window; None for an empty one, but a count of nothing is 0."""
+    """The aggregated values of a window; None for an empty one, but a count of nothing is 0.
+
+    It is to be looked at again while one of its values alone would be a breach: as others leave, the figure may become one.
+    """
     if not values and condition.aggregation is not Aggregation.COUNT:
         return None
-    return observe_value(condition, aggregate(condition.aggregation, values), at)
+    seen = observe_value(condition, aggregate(condition.aggregation, values), at)
+    if not any(_COMPARE[condition.comparison][0](value, condition.threshold) for value in values):
+        return seen
+    return msgspec.structs.replace(seen, look_again=at + timedelta(seconds=condition.window_sec))
 
 
 def aggregate(aggregation: Aggregation, values: Sequence[float]) -> float:

@@ -39,3 +39,8 @@ Seen = Observation | Nothing
 
 def is_breach(seen: Seen) -> bool:
     return isinstance(seen, Observation) and seen.breach
+
+
+def is_worth_watching(seen: Seen) -> bool:
+    """Whether time alone may make it bad: what is nothing now does not become something by itself."""
+    return isinstance(seen, Observation) and seen.look_again is not None and (seen.breach or bool(seen.value))

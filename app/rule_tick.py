@@ -1,0 +1,99 @@
+"""The rule tick: what came in a lane since the last one, and what time alone may have changed, judged by every family but
+absence, which the sweep judges."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+
+from app.context import Context
+from app.domain.conditions.observation import is_breach, is_worth_watching
+from app.domain.judgement import Sighting
+from app.domain.rule import NoDataPolicy
+from app.evaluation import add_decisions
+from app.gauges import due_devices, gauge_sightings, suspects
+from app.look import Look
+from app.store.mongo import Session
+from app.transitions import Writes, transact
+
+GROUP = 100
+PAGE = 20_000
+"""Most beats that are read at once."""
+
+OVERLAP = timedelta(seconds=5)
+"""How far a tick reads back behind its mark: a beat is stored a little after it came."""
+
+REACH = timedelta(minutes=10)
+"""How far back a tick reads after a standstill; what is older is history, and no reason to wake anybody."""
+
+FORGET = timedelta(minutes=10)
+"""A wait that no look renewed, so long after its time, belongs to a rule that does not apply any more."""
+
+MARK = "rules"
+FAMILIES = ("metric",)
+"""What this tick judges; silence is the sweep's."""
+
+_log = structlog.get_logger(__name__)
+
+
+async def judge_lane(context: Context, lane: int) -> int:
+    """Judges what came since the lane's mark, and the states whose time has come; how many beats were read."""
+    now = context.clock.now()
+    mark = await context.store.leases.watermark(MARK, lane) or now - REACH
+    after = max(mark - OVERLAP, now - REACH)
+    look = Look(context, lane, after, now, await context.store.rule_states.of_families(lane, FAMILIES))
+    beats_read = await _judge_beats(look)
+    await look.note_failures()
+    await context.store.rule_states.forget_overdue(lane, FAMILIES, now - FORGET)
+    await context.store.leases.advance(MARK, lane, now)
+    return beats_read
+
+
+async def _judge_beats(look: Look) -> int:
+    """Page by page, so that a lane that stood still for long does not fill the memory."""
+    after, beats_read = look.after, 0
+    due = due_devices(look)
+    while True:
+        readings = await look.context.store.heartbeats.readings_in_lane(look.lane, after, look.now, PAGE)
+        beats_read += len(readings)
+        full = len(readings) == PAGE
+        found = await suspects(look, readings)
+        await _write(look, await gauge_sightings(look, found, due if not full else ()))
+        if not full:
+            return beats_read
+        if readings[-1]["received_at"] <= after:
+            _log.warning("rules.page_full", lane=look.lane, at=after, meaning="more beats in one millisecond than a page holds")
+            return beats_read
+        after = readings[-1]["received_at"]
+        # The next page has to know what this one left behind.
+        look.states = await look.context.store.rule_states.of_families(look.lane, FAMILIES)
+
+
+async def _write(look: Look, sightings: Sequence[Sighting]) -> None:
+    worth = [one for one in sightings if _may_matter(one, look)]
+    for start in range(0, len(worth), GROUP):
+        await _write_group(look, worth[start : start + GROUP])
+    await look.context.store.rules.note_evaluated({one.rule.id for one in sightings}, look.now)
+
+
+def _may_matter(sighting: Sighting, look: Look) -> bool:
+    return (
+        sighting.state_id in look.states
+        or any(is_breach(seen) or is_worth_watching(seen) for seen in sighting.seen)
+        or sighting.rule.no_data is NoDataPolicy.ALERT
+    )
+
+
+async def _write_group(look: Look, sightings: Sequence[Sighting]) -> None:
+    context = look.context
+    preview = Writes()
+    await add_decisions(context, sightings, preview, context.clock.now(), None)
+    if preview.is_empty():
+        return  # the common case of a breach that goes on: no transaction for it
+
+    async def work(session: Session) -> Writes:
+        writes = Writes()
+        await add_decisions(context, sightings, writes, context.clock.now(), session)
+        return writes
+
+    await transact(context, look.lane, work)
