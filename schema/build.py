@@ -10,11 +10,12 @@ from schema.alerts import AlertQuery
 from schema.devices import DeviceMutation, DeviceQuery
 from schema.engine import FleetbeatSchema
 from schema.overview import OverviewQuery
+from schema.rule_questions import RuleQuestionQuery
 from schema.rules import RuleMutation, RuleQuery
 from schema.subscriptions import DeviceHealthUpdate, Subscription
 from schema.system import SystemQuery
 
-_QUERIES = (AlertQuery, DeviceQuery, RuleQuery, OverviewQuery, AdministrationQuery, SystemQuery)
+_QUERIES = (AlertQuery, DeviceQuery, RuleQuery, RuleQuestionQuery, OverviewQuery, AdministrationQuery, SystemQuery)
 _MUTATIONS = (DeviceMutation, AlertMutation, RuleMutation, AdministrationMutation)
 
 

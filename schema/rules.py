@@ -155,7 +155,7 @@ class RuleMutation:
         tenant_id: ID | None = None,
     ) -> AlertRule:
         principal = info.context.principal
-        rule = await rule_changes.create_rule(info.context.context, principal, tenant_id, _rule_input(input))
+        rule = await rule_changes.create_rule(info.context.context, principal, tenant_id, rule_input(input))
         return alert_rule(rule, principal.scope)
 
     @strawberry.mutation
@@ -232,7 +232,7 @@ def _scope(scope: domain.RuleScope) -> RuleScope:
     )
 
 
-def _rule_input(written: AlertRuleInput) -> rule_changes.RuleInput:
+def rule_input(written: AlertRuleInput) -> rule_changes.RuleInput:
     # In a new rule null says no more than leaving out does.
     values = {name: value for name, value in given(written).items() if value is not None}
     values["condition"] = _read_condition(written.condition)

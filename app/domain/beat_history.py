@@ -13,6 +13,8 @@ from app.domain.conditions.observation import Nothing, Seen
 from app.domain.device import Device
 from app.domain.rule import AbsenceCondition, MetricCondition, NoDataPolicy, Rule, RuleState
 
+_MOMENT = timedelta(milliseconds=1)
+
 
 class AbsenceHistory:
     """For rules of absence. Our own gaps in taking beats are not kept: in a replay they are silence like any other."""
@@ -44,87 +46,84 @@ class AbsenceHistory:
 
 
 class GaugeHistory:
-    """For rules of metrics that look at the newest value."""
+    """For rules of metrics that look at the newest value.
 
-    def __init__(self, rule: Rule, condition: MetricCondition, device: Device, beats: Sequence[Beat]) -> None:
+    A tick reads `overlap` back behind the one before it; what it reads twice is judged once, but the device is looked at.
+    """
+
+    def __init__(self, rule: Rule, device: Device, beats: Sequence[Beat], overlap: timedelta) -> None:
+        assert isinstance(rule.condition, MetricCondition)
         self._rule = rule
-        self._condition = condition
-        self._patience = timedelta(seconds=device.offline_after)
+        self._condition = rule.condition
+        self._offline_after = device.offline_after
+        self._overlap = overlap
         self._beats = sorted(beats, key=_received)
         self._came = [beat.received_at for beat in self._beats]
         self._newest = _newest_of_each(self._beats)
-        self._told = _latest_told(self._beats, condition.metric)
 
     def wake(self, now: datetime, state: RuleState | None) -> datetime | None:
         count = bisect_right(self._came, now)
-        news = self._came[count] if count < len(self._came) else None
-        if state is None or self._rule.no_data is NoDataPolicy.KEEP:
-            return news
-        told = self._told[count - 1] if count else None
-        silent = None if told is None else told + self._patience
-        return min((at for at in (news, silent) if at is not None and at > now), default=None)
+        if state is not None and count and self._came[count - 1] > now - self._overlap:
+            return now + _MOMENT
+        return self._came[count] if count < len(self._came) else None
 
     def look(self, since: datetime, now: datetime, state: RuleState | None) -> Sequence[Seen]:
-        known, count = bisect_right(self._came, since), bisect_right(self._came, now)
+        known, count = bisect_right(self._came, since - self._overlap), bisect_right(self._came, now)
         if count == 0:
             return []
-        seen: Sequence[Seen] = []
-        if count > known:
-            seen = observe_beats(self._condition, self._beats[known:count], now)
-        elif self._came[count - 1] + self._patience > now:
-            # Without news the last beat is what counts, while the device is there.
-            seen = observe_beats(self._condition, [self._beats[self._newest[count - 1]]], now)
-        return seen or silence(self._rule, self._condition, self._told[count - 1], self._patience, now)
+        silence = (now - self._came[count - 1]).total_seconds()
+        if count == known and silence >= self._offline_after:
+            return [Nothing(at=now, reason=f"no {self._condition.metric}: offline")]
+        # Without news the last beat is what counts.
+        beats = self._beats[known:count] or [self._beats[self._newest[count - 1]]]
+        return observe_beats(self._condition, beats, now) or self._unsaid(now, state)
+
+    def _unsaid(self, now: datetime, state: RuleState | None) -> Sequence[Seen]:
+        """The device is there, but has not said this for long."""
+        if self._rule.no_data is NoDataPolicy.KEEP or state is None or state.heard_at is None:
+            return []
+        unsaid = (now - state.heard_at).total_seconds()
+        if unsaid < self._offline_after:
+            return []
+        return [Nothing(at=now, reason=f"no {self._condition.metric} for {unsaid:.0f} s, over {self._offline_after} s")]
 
 
 class WindowHistory:
     """For rules of metrics over a window."""
 
-    def __init__(self, rule: Rule, condition: MetricCondition, device: Device, beats: Sequence[Beat]) -> None:
-        self._rule = rule
-        self._condition = condition
-        self._patience = timedelta(seconds=device.offline_after)
-        self._window = timedelta(seconds=condition.window_sec)
+    def __init__(self, rule: Rule, beats: Sequence[Beat]) -> None:
+        assert isinstance(rule.condition, MetricCondition)
+        self._condition = rule.condition
+        self._window = timedelta(seconds=rule.condition.window_sec)
         self._came = sorted(beat.received_at for beat in beats)
-        placed = sorted(beats, key=lambda beat: beat.timestamp)
-        self._values = [
-            (beat.received_at, value) for beat in placed if (value := metric_value(beat, condition.metric)) is not None
-        ]
-        self._times = [beat.timestamp for beat in placed if metric_value(beat, condition.metric) is not None]
-        self._told = _latest_told(sorted(beats, key=_received), condition.metric)
+        values = [(beat, metric_value(beat, rule.condition.metric)) for beat in sorted(beats, key=_placed)]
+        self._values = [(beat.received_at, value) for beat, value in values if value is not None]
+        self._times = [beat.timestamp for beat, value in values if value is not None]
 
     def wake(self, now: datetime, state: RuleState | None) -> datetime | None:
         count = bisect_right(self._came, now)
-        wakes = [self._came[count] if count < len(self._came) else None]
-        if state is not None:
-            # While there is anything to remember, also when a value leaves the window.
-            first = bisect_right(self._times, now - self._window)
-            wakes.append(self._times[first] + self._window if first < len(self._times) else None)
-            told = self._told[count - 1] if count else None
-            wakes.append(None if told is None else told + self._patience)
-        return min((at for at in wakes if at is not None and at > now), default=None)
+        news = self._came[count] if count < len(self._came) else None
+        if state is None:
+            return news
+        # While there is anything to remember, also when a value leaves the window.
+        first = bisect_right(self._times, now - self._window)
+        leaves = self._times[first] + self._window if first < len(self._times) else None
+        return min((at for at in (news, leaves) if at is not None), default=None)
 
     def look(self, since: datetime, now: datetime, state: RuleState | None) -> Sequence[Seen]:
         first, behind = bisect_right(self._times, now - self._window), bisect_right(self._times, now)
-        values = [value for came, value in self._values[first:behind] if came <= now]
-        seen = observe_window(self._condition, values, now)
-        count = bisect_right(self._came, now)
-        if seen is not None or count == 0:
-            return [] if seen is None else [seen]
-        return silence(self._rule, self._condition, self._told[count - 1], self._patience, now)
-
-
-def silence(
-    rule: Rule, condition: MetricCondition, told: datetime | None, patience: timedelta, now: datetime
-) -> Sequence[Nothing]:
-    """What a rule that does not keep its alerts through silence sees of a gauge that was last told of at `told`."""
-    if rule.no_data is NoDataPolicy.KEEP or told is None or now - told < patience:
-        return []
-    return [Nothing(at=now, reason=f"no {condition.metric} for {(now - told).total_seconds():.0f} s")]
+        seen = observe_window(self._condition, [value for came, value in self._values[first:behind] if came <= now], now)
+        if seen is not None:
+            return [seen]
+        return [Nothing(at=now, reason=f"no {self._condition.metric} for {self._condition.window_sec} s")]
 
 
 def _received(beat: Beat) -> datetime:
     return beat.received_at
+
+
+def _placed(beat: Beat) -> datetime:
+    return beat.timestamp
 
 
 def _newest_of_each(beats: Sequence[Beat]) -> list[int]:
@@ -133,12 +132,3 @@ def _newest_of_each(beats: Sequence[Beat]) -> list[int]:
     for place, beat in enumerate(beats):
         newest.append(newest[-1] if newest and beats[newest[-1]].timestamp > beat.timestamp else place)
     return newest
-
-
-def _latest_told(beats: Sequence[Beat], metric: str) -> list[datetime | None]:
-    """Up to each place, when the gauge last came."""
-    told: list[datetime | None] = []
-    for beat in beats:
-        came = metric_value(beat, metric) is not None
-        told.append(beat.received_at if came else told[-1] if told else None)
-    return told

@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from app.domain.alert import Alert, AlertEventType, Change
-from app.domain.conditions.observation import Observation, Seen, is_breach
+from app.domain.conditions.observation import Observation, Seen, is_breach, is_worth_watching
 from app.domain.judgement import Sighting, decide
 from app.domain.rule import AbsenceCondition, Comparison, MetricCondition, NoDataPolicy, Rule, RuleState
 from app.domain.stages import NOBODY, Around
@@ -102,13 +102,13 @@ class Replay:
         return min((at for at in wakes if at is not None), default=None)
 
     def _look(self, now: datetime) -> None:
-        since, self._now = self._now, now
+        self._now = now
         self.looks += 1
-        seen = self._history.look(since, now, self._state)
+        seen = self._history.look(now - self._grid.every, now, self._state)
         if not seen or not self._matters(seen):
             return
         was_live = self._live is not None
-        changes, state = decide(Sighting(self._rule, self._subject, seen), self._state, self._live, now, self._around)
+        changes, state = decide(Sighting(self._rule, self._subject, seen, self._around), self._state, self._live, now)
         if state is not None:
             self._state = None if state.is_blank() else state
         for change in changes:
@@ -118,7 +118,9 @@ class Replay:
 
     def _matters(self, seen: Sequence[Seen]) -> bool:
         """A subject that is well and always was is nothing to remember."""
-        return self._state is not None or self._rule.no_data is NoDataPolicy.ALERT or any(map(is_breach, seen))
+        if self._state is not None or self._rule.no_data is NoDataPolicy.ALERT:
+            return True
+        return any(is_breach(one) or is_worth_watching(one) for one in seen)
 
     def _follow(self, change: Change, seen: Sequence[Seen], now: datetime) -> None:
         self._live = change.after if change.after.live else None
