@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from app.backtest import Run, run_rule
 from app.domain.alert import AlertEventType
 from app.domain.rule import Rule
+from app.domain.tenant import only
+from app.evaluation import refresh_wake_ups
 from app.tenants import known_tenant
 from tests.evaluation.fleet import Fleet
 
@@ -34,6 +36,7 @@ async def begin(fleet: Fleet, rules: Sequence[Rule], offline_after: int) -> date
     for rule in rules:
         await fleet.context.store.rules.insert(rule)
     await fleet.add(TILL, offline_after=offline_after)
+    await refresh_wake_ups(fleet.context, only(fleet.tenant_id))
     while fleet.clock.now().timestamp() % JUDGE_SEC:
         await fleet.pass_time(1)
     return fleet.clock.now()
