@@ -1,7 +1,7 @@
 # One command for each thing that people do. CI calls the same ones.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install up test check lock contract format clean node
+.PHONY: help install up test check lock contract format clean node bench
 
 # python3.11 where there is one, else any python3 that is new enough.
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
@@ -46,6 +46,9 @@ check: install ## Lint, format, types, imports, contract drift
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/fleetbeat contract --check frontend-contract/schema.graphql
+
+bench: install ## Measure: the rule tick over 100,000 devices and 20 rules
+	$(BIN)/python -m bench.tick
 
 format: install ## Put the code into shape
 	$(BIN)/ruff check --fix .

@@ -9,6 +9,7 @@ import msgspec
 from app.context import Context
 from app.domain.ids import new_id
 from app.domain.page import Page, decode_keyset, encode_keyset, require_first
+from app.domain.plain import wire_name
 from app.domain.tenant import PLATFORM, AuditEntry, Role
 from app.errors import bad_field
 from app.principal import Principal, read_scope
@@ -31,9 +32,22 @@ async def write_audit(  # noqa: PLR0913, PLR0917 - who, where, what, on what, fr
     after: Snapshot,
 ) -> None:
     """Keeps one action, with the fields that it changed. `tenant_id` None is the platform; nothing secret is kept."""
+    await context.store.audit.insert([audit_entry(context, principal, tenant_id, action, target, before, after)])
+
+
+def audit_entry(  # noqa: PLR0913, PLR0917 - as above
+    context: Context,
+    principal: Principal,
+    tenant_id: str | None,
+    action: str,
+    target: str,
+    before: Snapshot,
+    after: Snapshot,
+) -> AuditEntry:
+    """An entry to keep together with what it tells of."""
     now = context.clock.now()
     earlier, later = _changes(_readable(before), _readable(after))
-    entry = AuditEntry(
+    return AuditEntry(
         id=new_id(now),
         tenant_id=tenant_id or PLATFORM,
         at=now,
@@ -44,7 +58,6 @@ async def write_audit(  # noqa: PLR0913, PLR0917 - who, where, what, on what, fr
         after=later,
         ip=principal.ip,
     )
-    await context.store.audit.insert(entry)
 
 
 async def audit_log(
@@ -79,15 +92,10 @@ def _readable(value: Snapshot) -> dict[str, object] | None:
 
 def _renamed(value: object) -> object:
     if isinstance(value, dict):
-        return {_camel(str(name)): _renamed(inner) for name, inner in value.items() if name not in _SECRETS}
+        return {wire_name(str(name)): _renamed(inner) for name, inner in value.items() if name not in _SECRETS}
     if isinstance(value, list):
         return [_renamed(inner) for inner in value]
     return value
-
-
-def _camel(name: str) -> str:
-    head, *tail = name.split("_")
-    return head + "".join(part.capitalize() for part in tail)
 
 
 def _changes(

@@ -10,12 +10,12 @@ from app.context import Context
 from app.domain.faults import Faults
 from app.domain.replay import Grid, Replay, ReplayedAlert
 from app.domain.rule import AbsenceCondition, Rule, ServiceCondition
+from app.domain.rule_input import RuleInput
 from app.domain.stages import Around
 from app.domain.subject import Subject
 from app.domain.tenant import Role, Tenant
 from app.past import Past, SeenPast, histories, warm_up
 from app.principal import Principal, write_tenant
-from app.rule_changes import RuleInput
 from app.rule_trial import rule_by_id, trial_rule
 from app.settings import Settings
 from app.tenants import known_tenant

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.clock import Clock, DatabaseClock
 from app.credentials import Credentials
 from app.realtime.bus import Bus, open_bus
+from app.realtime.event_intake import EventIntake
 from app.realtime.intake import Intake
 from app.settings import Settings
 from app.store.mongo import Mongo, connect
@@ -15,7 +16,7 @@ from app.store.stores import Stores, open_stores
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Settings, time, the store, the bus, the intake of beats, and known credentials: all that a process shares between its calls."""
+    """Settings, time, the store, the bus, the intakes of beats and events, and known credentials: all that a process shares between its calls."""
 
     settings: Settings
     clock: Clock
@@ -23,6 +24,7 @@ class Context:
     store: Stores
     bus: Bus
     intake: Intake
+    event_intake: EventIntake
     credentials: Credentials
 
     async def correct_clock(self) -> None:
@@ -41,11 +43,12 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             clock = DatabaseClock()
             await mongo.correct(clock)
         store = open_stores(mongo)
-        intake = Intake(store, bus, clock)
+        intake, event_intake = Intake(store, bus, clock), EventIntake(mongo, store, clock)
         try:
-            yield Context(settings, clock, mongo, store, bus, intake, Credentials(settings))
+            yield Context(settings, clock, mongo, store, bus, intake, event_intake, Credentials(settings))
         finally:
             await intake.drain()
+            await event_intake.drain()
     finally:
         await bus.close()
         mongo.close()

@@ -8,7 +8,7 @@ from typing import Any
 from app.domain.beat import Beat, metric_value
 from app.domain.conditions.metric import observe_beats, observe_window
 from app.domain.conditions.observation import Nothing, Seen
-from app.domain.device import Device, DeviceStatus
+from app.domain.device import Device
 from app.domain.ids import device_key
 from app.domain.judgement import Sighting
 from app.domain.rule import Aggregation, MetricCondition, NoDataPolicy, Rule, in_scope
@@ -58,7 +58,7 @@ async def gauge_sightings(look: Look, beats: Beats, due: Collection[str]) -> lis
     for tenant_id, mine in by_tenant.items():
         for rule, condition in look.rules_with(tenant_id, MetricCondition):
             scoped = [device for device in mine if in_scope(rule.scope, device)]
-            sightings += await look.guarded(rule, partial(_of_rule, look, rule, condition, scoped, (beats, latest)))
+            sightings += await look.guarded(tenant_id, rule, partial(_of_rule, look, rule, condition, scoped, (beats, latest)))
     return sightings
 
 
@@ -84,14 +84,21 @@ async def _of_rule(
 
 
 def _seen(look: Look, rule: Rule, condition: MetricCondition, device: Device, beats: Sequence[Beat]) -> Sequence[Seen]:
-    last = beats[-1].received_at if beats else None
-    if last is None or (last <= look.after and device.status is not DeviceStatus.ONLINE):
-        return [Nothing(at=look.now, reason=f"no {condition.metric}: {'offline' if last else 'no heartbeat is kept'}")]
+    # A value holds for as long as the device may be silent; what is older says nothing of now.
+    if not beats:
+        return [Nothing(reason=f"no {condition.metric}: no heartbeat is kept")]
+    silence = (look.now - beats[-1].received_at).total_seconds()
+    if silence >= device.offline_after:
+        return [Nothing(reason=_silent(condition, silence, device))]
     seen = observe_beats(condition, beats, look.now)
     heard_at = None if rule.no_data is NoDataPolicy.KEEP else look.heard_at(rule, device)
     if not seen and heard_at is not None and (silence := (look.now - heard_at).total_seconds()) >= device.offline_after:
-        return [Nothing(at=look.now, reason=f"no {condition.metric} for {silence:.0f} s, over {device.offline_after} s")]
+        return [Nothing(reason=_silent(condition, silence, device))]
     return seen
+
+
+def _silent(condition: MetricCondition, silence: float, device: Device) -> str:
+    return f"no {condition.metric} for {silence:.0f} s, at least {device.offline_after} s"
 
 
 async def _of_windows(look: Look, rule: Rule, condition: MetricCondition, devices: Sequence[Device]) -> list[Sighting]:
@@ -105,6 +112,6 @@ async def _of_windows(look: Look, rule: Rule, condition: MetricCondition, device
         found = (metric_value(beat, condition.metric) for beat in windows.get(device.device_id, []))
         seen: Seen | None = observe_window(condition, [value for value in found if value is not None], look.now)
         if seen is None:
-            seen = Nothing(at=look.now, reason=f"no {condition.metric} for {condition.window_sec} s")
+            seen = Nothing(reason=f"no {condition.metric} for {condition.window_sec} s")
         sightings.append(Sighting(rule, of_device(device), [seen], look.around(rule, device)))
     return sightings

@@ -9,10 +9,11 @@ import structlog
 
 from app.context import Context
 from app.domain.device import Device
+from app.domain.failing import failing_key, failing_rule, observe_failure, observe_success
 from app.domain.judgement import Sighting
 from app.domain.rule import Condition, Rule, RuleState, state_id
 from app.domain.stages import Around
-from app.domain.subject import SubjectKind
+from app.domain.subject import SubjectKind, of_tenant
 from app.domain.tenant import Tenant
 from app.rules import effective_rules
 
@@ -31,7 +32,11 @@ class Look:
     states: dict[str, RuleState]
     tenants: dict[str, Tenant] = field(default_factory=dict)
     rules: dict[str, list[Rule]] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
+    failures: dict[tuple[str, str], tuple[Rule, str]] = field(default_factory=dict)
+    """By tenant and key: the rules that failed in this look, and how."""
+
+    evaluated: set[tuple[str, str]] = field(default_factory=set)
+    """By tenant and key: the rules that saw something in this look."""
 
     async def learn(self, tenant_ids: Iterable[str]) -> None:
         """Reads tenants and their enabled rules, each once in a look."""
@@ -61,16 +66,30 @@ class Look:
         state = self.states.get(state_id(device.tenant_id, rule.key, SubjectKind.DEVICE, device.device_id))
         return None if state is None else state.heard_at
 
-    async def guarded(self, rule: Rule, work: Callable[[], Coroutine[Any, Any, Sequence[Sighting]]]) -> Sequence[Sighting]:
+    async def guarded(
+        self, tenant_id: str, rule: Rule, work: Callable[[], Coroutine[Any, Any, Sequence[Sighting]]]
+    ) -> Sequence[Sighting]:
         """What a rule sees; nothing where it fails. A rule that fails never stops the others, and what the database throws is
         not the rule's."""
         try:
             return await work()
         except (ValueError, ArithmeticError, LookupError, TypeError) as error:
-            _log.exception("rule.failed", rule=rule.key, tenant=rule.tenant_id)
-            self.failures[rule.id] = f"{type(error).__name__}: {error}"
+            _log.exception("rule.failed", rule=rule.key, tenant=tenant_id)
+            self.failures[tenant_id, rule.key] = rule, f"{type(error).__name__}: {error}"
             return []
 
-    async def note_failures(self) -> None:
-        for rule_id, message in self.failures.items():
-            await self.context.store.rules.note_error(rule_id, message)
+    async def failure_sightings(self) -> list[Sighting]:
+        """Notes what failed, and sees the rules that failed and those that did so before and were evaluated now."""
+        for rule, error in {rule.id: (rule, error) for rule, error in self.failures.values()}.values():
+            await self.context.store.rules.note_error(rule.id, error)
+        sightings = [
+            Sighting(failing_rule(rule), of_tenant(tenant_id), [observe_failure(rule, error, self.now)])
+            for (tenant_id, _), (rule, error) in self.failures.items()
+        ]
+        failed_before = {
+            (state.tenant_id, key) for state in self.states.values() if (key := failing_key(state.rule_key)) is not None
+        }
+        for tenant_id, key in sorted(failed_before & self.evaluated - self.failures.keys()):
+            rule = next(rule for rule in self.rules[tenant_id] if rule.key == key)
+            sightings.append(Sighting(failing_rule(rule), of_tenant(tenant_id), [observe_success(rule, self.now)]))
+        return sightings

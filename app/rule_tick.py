@@ -15,6 +15,7 @@ from app.gauges import due_devices, gauge_sightings, suspects
 from app.look import Look
 from app.store.mongo import Session
 from app.transitions import Writes, transact
+from app.watched_services import service_sightings
 
 GROUP = 100
 PAGE = 20_000
@@ -30,7 +31,7 @@ FORGET = timedelta(minutes=10)
 """A wait that no look renewed, so long after its time, belongs to a rule that does not apply any more."""
 
 MARK = "rules"
-FAMILIES = ("metric",)
+FAMILIES = ("metric", "service")
 """What this tick judges; silence is the sweep's."""
 
 _log = structlog.get_logger(__name__)
@@ -43,7 +44,8 @@ async def judge_lane(context: Context, lane: int) -> int:
     after = max(mark - OVERLAP, now - REACH)
     look = Look(context, lane, after, now, await context.store.rule_states.of_families(lane, FAMILIES))
     beats_read = await _judge_beats(look)
-    await look.note_failures()
+    await _write(look, await service_sightings(look))
+    await _write(look, await look.failure_sightings())
     await context.store.rule_states.forget_overdue(lane, FAMILIES, now - FORGET)
     await context.store.leases.advance(MARK, lane, now)
     return beats_read
@@ -73,6 +75,7 @@ async def _write(look: Look, sightings: Sequence[Sighting]) -> None:
     worth = [one for one in sightings if _may_matter(one, look)]
     for start in range(0, len(worth), GROUP):
         await _write_group(look, worth[start : start + GROUP])
+    look.evaluated |= {(one.subject.tenant_id, one.rule.key) for one in sightings}
     await look.context.store.rules.note_evaluated({one.rule.id for one in sightings}, look.now)
 
 

@@ -14,6 +14,7 @@ from app.domain.ids import new_id
 from app.domain.judgement import Sighting, blank_state
 from app.domain.rule import NoDataPolicy, Rule, RuleState, state_id
 from app.domain.rule_check import check_key, check_rule, key_from_name
+from app.domain.rule_input import RuleInput
 from app.domain.stages import Outcome, judge
 from app.domain.subject import Subject, SubjectKind
 from app.domain.tenant import Role, Tenant, only
@@ -21,7 +22,6 @@ from app.errors import BadInputError, FieldError, NotFoundError
 from app.past import devices_in_scope
 from app.present import sightings_now
 from app.principal import Principal, read_scope, write_tenant
-from app.rule_changes import RuleInput
 from app.rules import effective_rules
 from app.tenants import known_tenant
 

@@ -1,5 +1,6 @@
 """Making tenants and changing their settings."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -9,6 +10,8 @@ from app.audit import write_audit
 from app.context import Context
 from app.domain.faults import WEEK, Faults
 from app.domain.ids import is_tenant_id
+from app.domain.plain import wire_name
+from app.domain.rule_check import MOST_AN_HOUR
 from app.domain.tenant import Role, Tenant, only
 from app.errors import ConflictError, NotFoundError
 from app.evaluation import refresh_wake_ups
@@ -16,6 +19,8 @@ from app.principal import Principal, require_super_admin, write_tenant
 from app.tenants import known_tenant
 
 MOST_DEVICES = 1_000_000
+SMALLEST_SHARE = 0.01
+"""Of a place's devices; with less, any two of them would be the place's trouble."""
 
 
 class TenantPatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,23 +34,21 @@ class TenantPatch(msgspec.Struct, frozen=True, kw_only=True):
     device_auth: bool | UnsetType | None = UNSET
     max_devices: int | UnsetType | None = UNSET
     cooldown_sec: int | UnsetType | None = UNSET
+    max_alerts_per_hour: int | UnsetType | None = UNSET
+    shared_fate_ratio: float | UnsetType | None = UNSET
+    shared_fate_min: int | UnsetType | None = UNSET
 
 
-_FOLLOWS = ("offline_after_sec", "sync_lag_warn_sec")
-_WIRE_NAMES = {
-    "offline_after_sec": "offlineAfterSec",
-    "sync_lag_warn_sec": "syncLagWarnSec",
-    "heartbeat_retention_days": "heartbeatRetentionDays",
-    "device_auth": "deviceAuth",
-    "max_devices": "maxDevices",
-    "cooldown_sec": "cooldownSec",
-}
-_BOUNDS = {
+_FOLLOWS = ("offline_after_sec", "sync_lag_warn_sec", "max_alerts_per_hour")
+_BOUNDS: dict[str, tuple[float, float]] = {
     "offline_after_sec": (1, WEEK),
     "sync_lag_warn_sec": (1, WEEK),
     "heartbeat_retention_days": (1, 365),
     "max_devices": (1, MOST_DEVICES),
     "cooldown_sec": (0, WEEK),
+    "max_alerts_per_hour": (1, MOST_AN_HOUR),
+    "shared_fate_ratio": (SMALLEST_SHARE, 1),
+    "shared_fate_min": (2, MOST_DEVICES),
 }
 
 
@@ -56,7 +59,7 @@ async def create_tenant(context: Context, principal: Principal, tenant_id: str, 
     hint = "should be a slug: 1 to 63 lower-case letters, digits, - and _, beginning with a letter or a digit"
     faults.require(is_tenant_id(tenant_id), "id", hint)
     given = {name: value for name, value in _given(patch).items() if value is not None}
-    _check(given, faults)
+    check_settings(given, "input", faults)
     faults.refuse()
     tenant = Tenant(**{"name": tenant_id, **given, "id": tenant_id, "created_at": context.clock.now()})
     if not await context.store.tenants.insert(tenant):
@@ -71,7 +74,7 @@ async def update_tenant_config(context: Context, principal: Principal, tenant_id
     faults, given = Faults(), _given(patch)
     for name, value in given.items():
         faults.require(value is not None or name in _FOLLOWS, _path(name), "must have a value")
-    _check({name: value for name, value in given.items() if value is not None}, faults)
+    check_settings({name: value for name, value in given.items() if value is not None}, "input", faults)
     faults.refuse()
     before = await known_tenant(context, tenant_id)
     if not given:
@@ -90,15 +93,16 @@ def _given(patch: TenantPatch) -> dict[str, Any]:
     return {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
 
 
-def _check(given: dict[str, Any], faults: Faults) -> None:
+def check_settings(given: Mapping[str, Any], prefix: str, faults: Faults) -> None:
+    """Adds what is wrong with settings by their names of the domain, below `prefix`."""
     for name, (low, high) in _BOUNDS.items():
         if name in given:
-            faults.between(_path(name), given[name], low, high)
+            faults.between(_path(name, prefix), given[name], low, high)
     if "name" in given:
-        faults.title(_path("name"), given["name"], 200)
+        faults.title(_path("name", prefix), given["name"], 200)
     if "timezone" in given:
-        faults.zone(_path("timezone"), given["timezone"])
+        faults.zone(_path("timezone", prefix), given["timezone"])
 
 
-def _path(name: str) -> str:
-    return f"input.{_WIRE_NAMES.get(name, name)}"
+def _path(name: str, prefix: str = "input") -> str:
+    return f"{prefix}.{wire_name(name)}"

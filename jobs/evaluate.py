@@ -1,4 +1,4 @@
-"""The jobs that judge: each works on one lane, one at a time over all workers, and may be run again at any time."""
+"""The jobs that judge, and the one that rolls up: each works on one lane, one at a time over all workers, and may be run again at any time."""
 
 import asyncio
 import time
@@ -13,6 +13,7 @@ from app.domain.ids import LANES, lane_of
 from app.domain.tenant import EVERY_TENANT, Scope
 from app.evaluation import lanes_to_sweep, sweep_lane
 from app.orphans import end_orphans
+from app.rollups import roll_lane
 from app.rule_tick import judge_lane
 
 LANE_HOLD_SEC = 5.0
@@ -32,6 +33,11 @@ async def judge(context: Context, lane: int) -> int:
     return await _alone_on_lane(context, "judge", lane, _judge_and_mend)
 
 
+async def roll_up(context: Context, lane: int) -> int:
+    """Rolls up the beats of a lane whose time is over; 0 when another worker is at it."""
+    return await _alone_on_lane(context, "rollups", lane, roll_lane)
+
+
 async def lanes_for_sweep(context: Context) -> set[int]:
     try:
         await expire_acknowledgements(context, context.clock.now())
@@ -42,6 +48,11 @@ async def lanes_for_sweep(context: Context) -> set[int]:
 
 async def lanes_for_judge(context: Context) -> set[int]:
     """All: what came in is only known by looking, and a look at an empty lane costs two questions."""
+    return set(range(LANES))
+
+
+async def lanes_for_rollups(context: Context) -> set[int]:
+    """All, as for judging."""
     return set(range(LANES))
 
 

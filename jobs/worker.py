@@ -20,12 +20,13 @@ from app.settings import Settings
 from app.store.indexes import ensure_collections
 from app.store.workers import WorkerRecord
 from app.supervision import running
-from jobs.evaluate import judge, sweep
+from jobs.evaluate import judge, roll_up, sweep
 from jobs.queue import AWAY, Queue, close_pool, decode, encode, open_pool
 from jobs.ticks import keep_ticking, run_tick, ticks_of
 
 SWEEP_SEC = 20
 JUDGE_SEC = 60
+ROLL_UP_SEC = 300
 DRAIN_SEC = 10
 GOOD_TRANSACTION_LIMIT_SEC = 10
 REPORT_EVERY_SEC = 2.0
@@ -39,6 +40,7 @@ def functions(retries: int) -> list[Function]:
     return [
         func(_sweep_job, name="sweep", timeout=SWEEP_SEC, keep_result=0, max_tries=tries),
         func(_judge_job, name="judge", timeout=JUDGE_SEC, keep_result=0, max_tries=tries),
+        func(_roll_up_job, name="roll_up", timeout=ROLL_UP_SEC, keep_result=0, max_tries=tries),
     ]
 
 
@@ -185,6 +187,11 @@ async def _sweep_job(ctx: dict[str, Any], lane: int) -> None:
 async def _judge_job(ctx: dict[str, Any], lane: int) -> None:
     context: Context = ctx["context"]
     await judge(context, lane)
+
+
+async def _roll_up_job(ctx: dict[str, Any], lane: int) -> None:
+    context: Context = ctx["context"]
+    await roll_up(context, lane)
 
 
 async def _keep_time(context: Context) -> None:

@@ -35,6 +35,9 @@ class TenantConfig:
     device_auth: bool
     max_devices: int
     cooldown_sec: int
+    max_alerts_per_hour: int | None
+    shared_fate_ratio: float
+    shared_fate_min: int
 
 
 @strawberry.input(description="A patch: what is left out stays as it is; null clears, where a tenant can be without.")
@@ -47,6 +50,9 @@ class TenantConfigInput:
     device_auth: bool | None = UNSET
     max_devices: int | None = UNSET
     cooldown_sec: int | None = UNSET
+    max_alerts_per_hour: int | None = UNSET
+    shared_fate_ratio: float | None = UNSET
+    shared_fate_min: int | None = UNSET
 
 
 @strawberry.type
@@ -204,6 +210,9 @@ async def _tenant_config(context: Context, tenant: domain.Tenant) -> TenantConfi
         device_auth=tenant.device_auth,
         max_devices=tenant.max_devices,
         cooldown_sec=tenant.cooldown_sec,
+        max_alerts_per_hour=tenant.max_alerts_per_hour,
+        shared_fate_ratio=tenant.shared_fate_ratio,
+        shared_fate_min=tenant.shared_fate_min,
     )
 
 

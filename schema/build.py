@@ -7,16 +7,36 @@ from strawberry.tools import merge_types
 from schema.administration import AdministrationMutation, AdministrationQuery
 from schema.alert_actions import AlertMutation
 from schema.alerts import AlertQuery
+from schema.config import ConfigMutation, ConfigQuery
 from schema.devices import DeviceMutation, DeviceQuery
 from schema.engine import FleetbeatSchema
+from schema.operational_events import OperationalEventMutation
 from schema.overview import OverviewQuery
 from schema.rule_questions import RuleQuestionQuery
 from schema.rules import RuleMutation, RuleQuery
+from schema.series import MetricQuery
 from schema.subscriptions import DeviceHealthUpdate, Subscription
 from schema.system import SystemQuery
 
-_QUERIES = (AlertQuery, DeviceQuery, RuleQuery, RuleQuestionQuery, OverviewQuery, AdministrationQuery, SystemQuery)
-_MUTATIONS = (DeviceMutation, AlertMutation, RuleMutation, AdministrationMutation)
+_QUERIES = (
+    AlertQuery,
+    DeviceQuery,
+    RuleQuery,
+    RuleQuestionQuery,
+    ConfigQuery,
+    OverviewQuery,
+    AdministrationQuery,
+    SystemQuery,
+    MetricQuery,
+)
+_MUTATIONS = (
+    DeviceMutation,
+    OperationalEventMutation,
+    AlertMutation,
+    RuleMutation,
+    ConfigMutation,
+    AdministrationMutation,
+)
 
 
 @cache

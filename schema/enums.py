@@ -5,7 +5,8 @@ import strawberry
 from app.domain.alert import AlertEventType, AlertStatus, Resolution, Severity
 from app.domain.beat import HealthStatus
 from app.domain.device import DeviceStatus
-from app.domain.rule import Aggregation, Comparison
+from app.domain.operational_event import EventKind, EventOutcome
+from app.domain.rule import Aggregation, Comparison, NoDataPolicy
 from app.domain.subject import SubjectKind
 from app.domain.tenant import Role
 from app.errors import ErrorCode
@@ -19,7 +20,10 @@ for _enum in (
     Comparison,
     DeviceStatus,
     ErrorCode,
+    EventKind,
+    EventOutcome,
     HealthStatus,
+    NoDataPolicy,
     Role,
     Severity,
     SubjectKind,

@@ -1,37 +1,20 @@
 """Rules on the wire."""
 
 from datetime import datetime
-from typing import Annotated
 
 import strawberry
 from strawberry import ID, UNSET
 
-from app import rule_changes, rules
+from app import rule_changes, rule_overrides, rules
 from app.domain import rule as domain
 from app.domain.alert import Severity
-from app.domain.rule import Aggregation, Comparison
+from app.domain.plain import wire_name
+from app.domain.rule import NoDataPolicy
+from app.domain.rule_input import RuleInput, RulePatch
 from app.domain.tenant import Scope
-from app.errors import bad_field
 from schema.context import Info
 from schema.given import given
-
-
-@strawberry.type(description="no heartbeat for so long; null: the device's, then the tenant's, then the setting's")
-class AbsenceCondition:
-    after_sec: int | None
-
-
-@strawberry.type
-class MetricCondition:
-    metric: str
-    comparison: Comparison
-    threshold: float
-    recovery_threshold: float | None
-    aggregation: Aggregation
-    window_sec: int
-
-
-RuleCondition = Annotated[AbsenceCondition | MetricCondition, strawberry.union("RuleCondition")]
+from schema.rule_conditions import RuleCondition, RuleConditionInput, read_condition, show_condition
 
 
 @strawberry.type
@@ -40,6 +23,7 @@ class RuleScope:
     device_ids: list[ID]
     kinds: list[str]
     tags: list[str]
+    service_keys: list[str]
 
 
 @strawberry.type
@@ -56,7 +40,9 @@ class AlertRule:
     for_sec: int
     keep_firing_sec: int
     cooldown_sec: int
+    max_alerts_per_hour: int | None
     auto_resolve: bool
+    no_data: NoDataPolicy
     runbook_url: str | None
     version: int
     created_at: datetime
@@ -65,6 +51,7 @@ class AlertRule:
     last_evaluated_at: datetime | None
     last_error: str | None
     error_count: int
+    overridden: list[str] = strawberry.field(description="what a tenant's version of a default sets itself; else empty")
     seen_in: strawberry.Private[Scope]
 
     @strawberry.field
@@ -73,32 +60,12 @@ class AlertRule:
 
 
 @strawberry.input
-class AbsenceConditionInput:
-    after_sec: int | None = UNSET
-
-
-@strawberry.input
-class MetricConditionInput:
-    metric: str
-    comparison: Comparison
-    threshold: float
-    recovery_threshold: float | None = UNSET
-    aggregation: Aggregation | None = Aggregation.LAST
-    window_sec: int | None = UNSET
-
-
-@strawberry.input(one_of=True)
-class RuleConditionInput:
-    absence: AbsenceConditionInput | None = UNSET
-    metric: MetricConditionInput | None = UNSET
-
-
-@strawberry.input
 class RuleScopeInput:
     store_ids: list[ID] | None = UNSET
     device_ids: list[ID] | None = UNSET
     kinds: list[str] | None = UNSET
     tags: list[str] | None = UNSET
+    service_keys: list[str] | None = UNSET
 
 
 @strawberry.input
@@ -113,11 +80,16 @@ class AlertRuleInput:
     for_sec: int | None = 0
     keep_firing_sec: int | None = 0
     cooldown_sec: int | None = 900
+    max_alerts_per_hour: int | None = 4
     auto_resolve: bool | None = True
+    no_data: NoDataPolicy | None = NoDataPolicy.KEEP
     runbook_url: str | None = UNSET
 
 
-@strawberry.input(description="A patch: what is left out stays as it is; null clears, where a rule can be without.")
+@strawberry.input(
+    description="A patch: what is left out stays as it is; null clears, where a rule can be without. In a tenant's version of a default,"
+    " what is left out of it follows the default, and so does, after null, what a rule cannot be without."
+)
 class AlertRulePatch:
     name: str | None = UNSET
     description: str | None = UNSET
@@ -128,7 +100,9 @@ class AlertRulePatch:
     for_sec: int | None = UNSET
     keep_firing_sec: int | None = UNSET
     cooldown_sec: int | None = UNSET
+    max_alerts_per_hour: int | None = UNSET
     auto_resolve: bool | None = UNSET
+    no_data: NoDataPolicy | None = UNSET
     runbook_url: str | None = UNSET
 
 
@@ -171,6 +145,18 @@ class RuleMutation:
         return alert_rule(rule, principal.scope)
 
     @strawberry.mutation
+    async def override_alert_rule(
+        self,
+        info: Info,
+        key: str,
+        patch: AlertRulePatch,
+        tenant_id: ID | None = None,
+    ) -> AlertRule:
+        principal = info.context.principal
+        rule = await rule_overrides.override_rule(info.context.context, principal, tenant_id, key, _rule_patch(patch))
+        return alert_rule(rule, principal.scope)
+
+    @strawberry.mutation
     async def set_alert_rule_enabled(self, info: Info, id: ID, enabled: bool) -> AlertRule:  # noqa: A002
         principal = info.context.principal
         rule = await rule_changes.set_rule_enabled(info.context.context, principal, id, enabled)
@@ -190,13 +176,15 @@ def alert_rule(rule: domain.Rule, seen_in: Scope) -> AlertRule:
         name=rule.name,
         description=rule.description,
         severity=rule.severity,
-        condition=_condition(rule.condition),
+        condition=show_condition(rule.condition),
         scope=_scope(rule.scope),
         enabled=rule.enabled,
         for_sec=rule.for_sec,
         keep_firing_sec=rule.keep_firing_sec,
         cooldown_sec=rule.cooldown_sec,
+        max_alerts_per_hour=rule.max_alerts_per_hour,
         auto_resolve=rule.auto_resolve,
+        no_data=rule.no_data,
         runbook_url=rule.runbook_url,
         version=rule.version,
         created_at=rule.created_at,
@@ -205,21 +193,8 @@ def alert_rule(rule: domain.Rule, seen_in: Scope) -> AlertRule:
         last_evaluated_at=rule.last_evaluated_at,
         last_error=rule.last_error,
         error_count=rule.error_count,
+        overridden=[wire_name(name) for name in rule.overridden or ()],
         seen_in=seen_in,
-    )
-
-
-def _condition(condition: domain.Condition) -> AbsenceCondition | MetricCondition:
-    if isinstance(condition, domain.AbsenceCondition):
-        return AbsenceCondition(after_sec=condition.after_sec)
-    assert isinstance(condition, domain.MetricCondition)
-    return MetricCondition(
-        metric=condition.metric,
-        comparison=condition.comparison,
-        threshold=condition.threshold,
-        recovery_threshold=condition.recovery_threshold,
-        aggregation=condition.aggregation,
-        window_sec=condition.window_sec,
     )
 
 
@@ -229,34 +204,26 @@ def _scope(scope: domain.RuleScope) -> RuleScope:
         device_ids=[ID(device_id) for device_id in scope.device_ids],
         kinds=list(scope.kinds),
         tags=list(scope.tags),
+        service_keys=list(scope.service_keys),
     )
 
 
-def rule_input(written: AlertRuleInput) -> rule_changes.RuleInput:
-    # In a new rule null says no more than leaving out does.
-    values = {name: value for name, value in given(written).items() if value is not None}
-    values["condition"] = _read_condition(written.condition)
+def rule_input(written: AlertRuleInput) -> RuleInput:
+    # In a new rule null says no more than leaving out does, but where it says "no bound".
+    values = {name: value for name, value in given(written).items() if value is not None or name == "max_alerts_per_hour"}
+    values["condition"] = read_condition(written.condition)
     if "scope" in values:
         values["scope"] = _read_scope(values["scope"])
-    return rule_changes.RuleInput(**values)
+    return RuleInput(**values)
 
 
-def _rule_patch(written: AlertRulePatch) -> rule_changes.RulePatch:
+def _rule_patch(written: AlertRulePatch) -> RulePatch:
     values = given(written)
     if values.get("condition") is not None:
-        values["condition"] = _read_condition(values["condition"])
+        values["condition"] = read_condition(values["condition"])
     if values.get("scope") is not None:
         values["scope"] = _read_scope(values["scope"])
-    return rule_changes.RulePatch(**values)
-
-
-def _read_condition(written: RuleConditionInput) -> domain.Condition:
-    match given(written):
-        case {"absence": AbsenceConditionInput() as absence}:
-            return domain.AbsenceCondition(**given(absence))
-        case {"metric": MetricConditionInput() as metric}:
-            return domain.MetricCondition(**{name: value for name, value in given(metric).items() if value is not None})
-    raise bad_field("condition", "should have exactly one family")
+    return RulePatch(**values)
 
 
 def _read_scope(written: RuleScopeInput) -> domain.RuleScope:

@@ -24,6 +24,10 @@ class Faults:
         if not holds:
             self.add(path, message)
 
+    @property
+    def found(self) -> list[FieldError]:
+        return list(self._fields)
+
     def refuse(self) -> None:
         """Raises BadInputError where anything was added."""
         if self._fields:
@@ -39,8 +43,8 @@ class Faults:
         fits = len(value) <= longest and all(char.isprintable() or char in "\n\r\t" for char in value)
         self.require(fits, path, f"should be at most {longest} printable characters")
 
-    def between(self, path: str, value: int, low: int, high: int) -> None:
-        self.require(low <= value <= high, path, f"should be {low} to {high}, not {value}")
+    def between(self, path: str, value: float, low: float, high: float) -> None:
+        self.require(low <= value <= high, path, f"should be {low:.12g} to {high:.12g}, not {value}")
 
     def finite(self, path: str, value: float) -> None:
         self.require(math.isfinite(value), path, "should be a finite number")

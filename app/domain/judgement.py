@@ -59,11 +59,13 @@ def decide(
     remembered, alert, changes = before, live, list[Change]()
     for seen in sighting.seen:
         judged = remembered.judged_until
-        if judged is not None and seen.at <= judged and not seen.still:
+        is_new = isinstance(seen, Observation) and not seen.still
+        at = seen.at if isinstance(seen, Observation) else now
+        if is_new and judged is not None and at <= judged:
             continue
         # At the time of the beat, not of the tick: what came later must not ripen what came before.
-        verdict = judge(sighting.rule, remembered, seen, alert, seen.at, sighting.around)
-        remembered = msgspec.structs.replace(verdict.state, judged_until=judged if seen.still else seen.at, updated_at=now)
+        verdict = judge(sighting.rule, remembered, seen, alert, at, sighting.around)
+        remembered = msgspec.structs.replace(verdict.state, judged_until=at if is_new else judged, updated_at=now)
         for change in _changes(sighting, verdict, seen, alert, now):
             changes.append(change)
             alert = change.after if change.after.live else None

@@ -112,6 +112,7 @@ def resolve(alert: Alert, actor: str | None, reason: str, kind: Resolution, now:
         alert,
         status=AlertStatus.RESOLVED,
         live=False,
+        flapping=False,
         last_seen=now,
         resolved_at=now,
         resolved_by=actor,

@@ -252,4 +252,6 @@ def covers(scope: RuleScope, subject: Subject) -> bool:
     """Whether a store, a service or a tenant is in scope; for a device there is `in_scope`."""
     if subject.kind is SubjectKind.SERVICE:
         return not scope.service_keys or subject.id in scope.service_keys
+    if subject.kind is SubjectKind.TENANT:
+        return True
     return not scope.store_ids or subject.store_id in scope.store_ids

@@ -170,7 +170,7 @@ NOBODY = Around()
 def judge(rule: Rule, state: RuleState, seen: Seen, live: Alert | None, now: datetime, around: Around = NOBODY) -> Verdict:
     """Runs what was seen through the stages until one does not pass it on."""
     if isinstance(seen, Nothing) and rule.no_data is NoDataPolicy.ALERT:
-        seen = _as_breach(seen, state)
+        seen = _as_breach(seen, state, now)
     case = Case(rule=rule, state=_follow(state, live, now), seen=seen, live=live, now=now, around=around)
     steps: list[Step] = []
     action = Action.NONE
@@ -225,10 +225,10 @@ def _nothing_seen(case: Case, seen: Nothing) -> StageResult:
     return _said("breach", Outcome.STOP, f"{seen.reason}: what is live stays"), case.state, Action.NONE
 
 
-def _as_breach(seen: Nothing, state: RuleState) -> Observation:
-    since = state.heard_at or seen.at
+def _as_breach(seen: Nothing, state: RuleState, now: datetime) -> Observation:
+    since = state.heard_at or now
     reason = f"{seen.reason}: the rule alerts on that"
-    return Observation(at=seen.at, breach=True, good=False, reason=reason, since=since, still=True, look_again=seen.look_again)
+    return Observation(at=now, breach=True, good=False, reason=reason, since=since, still=True, look_again=seen.look_again)
 
 
 def _turned(state: RuleState, bad: bool, now: datetime) -> RuleState:
@@ -262,7 +262,7 @@ def _remember(case: Case, last: Step) -> RuleState:
     resolves_on_silence = case.rule.no_data is NoDataPolicy.RESOLVE and state.firing
     heard_at, silent_at = state.heard_at, None
     if case.around.silent_after is not None and (alerts_on_silence or resolves_on_silence):
-        heard_at = seen.at if not seen.still else heard_at
+        heard_at = seen.at if isinstance(seen, Observation) and not seen.still else heard_at
         silent_at = None if heard_at is None else heard_at + timedelta(seconds=case.around.silent_after)
     else:
         heard_at = None
@@ -292,7 +292,7 @@ def _forgotten_at(state: RuleState) -> datetime | None:
 
 
 def _since(case: Case) -> datetime:
-    return case.seen.at if isinstance(case.seen, Nothing) else case.seen.since
+    return case.now if isinstance(case.seen, Nothing) else case.seen.since
 
 
 def _clock(at: datetime) -> str:

@@ -7,6 +7,7 @@ from enum import Enum
 import msgspec
 
 from app.domain.ids import LANES, lane_of
+from app.domain.rule import Rule
 
 PLATFORM = "platform"
 """The tenant of platform services and their alerts; only a super admin is in it."""
@@ -50,7 +51,11 @@ def lanes_of(scope: Scope) -> list[int]:
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):
-    """A tenant's settings; what is `None` follows the platform's setting. Durations are in seconds."""
+    """A tenant's settings; what is `None` follows the platform's setting. Durations are in seconds.
+
+    `max_alerts_per_hour` bounds every rule for every subject; None leaves it to the rules. `shared_fate_ratio` (0..1) and
+    `shared_fate_min` say how many of the devices in one place are in trouble before it is the place's trouble.
+    """
 
     id: str
     name: str
@@ -61,7 +66,16 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     device_auth: bool = True
     max_devices: int = 10_000
     cooldown_sec: int = 900
+    max_alerts_per_hour: int | None = None
+    shared_fate_ratio: float = 0.6
+    shared_fate_min: int = 5
     created_at: datetime
+
+
+def most_alerts_per_hour(rule: Rule, tenant: Tenant) -> int | None:
+    """How many alerts of a rule and a subject are told of in an hour; None is as many as there are."""
+    bounds = [bound for bound in (rule.max_alerts_per_hour, tenant.max_alerts_per_hour) if bound is not None]
+    return min(bounds, default=None)
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):

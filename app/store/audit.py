@@ -1,10 +1,11 @@
 """The record of what people and programs did."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from app.domain.tenant import AuditEntry, Scope, only
+from app.domain.tenant import AuditEntry, Scope
 from app.store.encoding import Document, from_document, to_document
-from app.store.mongo import Mongo
+from app.store.mongo import Mongo, Session
 
 
 class AuditStore:
@@ -13,8 +14,9 @@ class AuditStore:
     def __init__(self, mongo: Mongo) -> None:
         self._entries = mongo.tenant_collection("audit_log")
 
-    async def insert(self, entry: AuditEntry) -> None:
-        await self._entries.insert(only(entry.tenant_id), [to_document(entry)])
+    async def insert(self, entries: Sequence[AuditEntry], session: Session | None = None) -> None:
+        tenants = Scope(frozenset(entry.tenant_id for entry in entries))
+        await self._entries.insert(tenants, [to_document(entry) for entry in entries], session=session)
 
     async def page(self, scope: Scope, after: tuple[datetime, str] | None, limit: int) -> list[AuditEntry]:
         """At most `limit` entries, newest first, older than the place (`at`, `id`)."""

@@ -17,6 +17,16 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         IndexModel([("lane", _UP), ("received_at", _UP)], name="changed_feed"),
         IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0),
     ],
+    "heartbeat_rollups": [
+        IndexModel(
+            [("tenant_id", _UP), ("device_id", _UP), ("resolution", _UP), ("start", _UP)], name="device_history", unique=True
+        ),
+        IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0),
+    ],
+    "metrics": [
+        IndexModel([("tenant_id", _UP), ("name", _UP)], name="by_name", unique=True),
+        IndexModel([("expire_at", _UP)], name="gone", expireAfterSeconds=0),
+    ],
     "devices": [
         IndexModel([("lane", _UP), ("due_at", _UP)], name="due"),
         IndexModel([("tenant_id", _UP), ("device_id", _UP)], name="by_id", unique=True),
@@ -53,6 +63,23 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         IndexModel([("lane", _UP), ("seq", _UP)], name="lane", unique=True),
         IndexModel([("tenant_id", _UP), ("seq", _UP)], name="tenant"),
         IndexModel([("alert_id", _UP), ("seq", _UP)], name="timeline"),
+        IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0),
+    ],
+    "services": [
+        IndexModel([("tenant_id", _UP), ("key", _UP)], name="by_key", unique=True),
+        IndexModel([("lane", _UP), ("status", _UP)], name="in_trouble"),
+        IndexModel([("lane", _UP), ("changed_at", _UP)], name="changed"),
+    ],
+    "operational_events": [
+        IndexModel([("tenant_id", _UP), ("kind", _UP), ("at", _UP)], name="history"),
+        IndexModel([("tenant_id", _UP), ("kind", _UP), ("received_at", _UP)], name="arrivals"),
+        IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0),
+    ],
+    "event_counts": [
+        IndexModel(
+            [("tenant_id", _UP), ("place", _UP), ("subject_id", _UP), ("kind", _UP), ("start", _UP)], name="window", unique=True
+        ),
+        IndexModel([("lane", _UP), ("changed_at", _UP)], name="changed_feed"),
         IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0),
     ],
     "stores": [IndexModel([("tenant_id", _UP), ("store_id", _UP)], name="by_id", unique=True)],

@@ -158,8 +158,8 @@ class PlatformCollection:
         """Changes one document by compare-and-set and hands it back as it then is; None where nothing matched."""
         return await self._collection.find_one_and_update(where, change, upsert=upsert, return_document=True, **options)
 
-    async def delete(self, where: Mapping[str, Any]) -> int:
-        return int((await self._collection.delete_many(where)).deleted_count)
+    async def delete(self, where: Mapping[str, Any], *, session: Session | None = None) -> int:
+        return int((await self._collection.delete_many(where, session=session)).deleted_count)
 
 
 class TenantCollection:
@@ -190,6 +190,12 @@ class TenantCollection:
         """A pipeline that begins with a `$match` of the scope and of `where`."""
         pipeline = [{"$match": _within(scope, where)}, *stages]
         return await self._collection.aggregate(pipeline, session=session).to_list(None)
+
+    def stream_aggregate(
+        self, scope: Scope, where: Mapping[str, Any], stages: Sequence[Document], **options: Any
+    ) -> AsyncIterator[Document]:
+        """As `aggregate`, for more than should be held at once."""
+        return self._collection.aggregate([{"$match": _within(scope, where)}, *stages], **options)
 
     async def insert(self, scope: Scope, documents: Sequence[Document], *, session: Session | None = None) -> None:
         _require_own(scope, documents)

@@ -1,12 +1,12 @@
 """Rules: the tenants' own, and the platform's, which every tenant inherits."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from app.domain.rule import Rule
-from app.domain.tenant import EVERY_TENANT, Scope, only
+from app.domain.tenant import EVERY_TENANT, Scope
 from app.store.encoding import Document, from_document, to_document
-from app.store.mongo import Mongo, is_duplicate
+from app.store.mongo import Mongo, Session, is_duplicate
 
 _KEPT = ("_id", "tenant_id", "key", "created_at", "last_evaluated_at")
 
@@ -19,12 +19,14 @@ class RuleStore:
         self._all = mongo.platform_collection("alert_rules")
         self._alerts = mongo.tenant_collection("provider_alerts")
 
-    async def applying(self, tenant_ids: Iterable[str], keys: Collection[str] | None = None) -> list[Rule]:
+    async def applying(
+        self, tenant_ids: Iterable[str], keys: Collection[str] | None = None, session: Session | None = None
+    ) -> list[Rule]:
         """The rules of these tenants and of the platform, of these keys where given, in one read."""
         where: Document = {"tenant_id": {"$in": [*sorted(set(tenant_ids)), None]}}
         if keys is not None:
             where["key"] = {"$in": sorted(keys)}
-        return [from_document(document, Rule) for document in await self._all.find(where, sort=[("key", 1)])]
+        return [from_document(document, Rule) for document in await self._all.find(where, sort=[("key", 1)], session=session)]
 
     async def get(self, scope: Scope, rule_id: str) -> Rule | None:
         """A rule of the scope, or one of the platform."""
@@ -35,25 +37,38 @@ class RuleStore:
     async def insert(self, rule: Rule) -> bool:
         """False where the tenant, or the platform, has a rule of this key already."""
         try:
-            if rule.tenant_id is None:
-                await self._all.insert([to_document(rule)])
-            else:
-                await self._own.insert(only(rule.tenant_id), [to_document(rule)])
+            await self.insert_all([rule])
         except Exception as error:
             if is_duplicate(error):
                 return False
             raise
         return True
 
-    async def replace(self, rule: Rule, version: int) -> Rule | None:
+    async def insert_all(self, rules: Sequence[Rule], session: Session | None = None) -> None:
+        """All of them, or it raises for a key that is taken."""
+        owned = [rule for rule in rules if rule.tenant_id is not None]
+        tenants = Scope(frozenset(rule.tenant_id for rule in owned if rule.tenant_id is not None))
+        await self._own.insert(tenants, [to_document(rule) for rule in owned], session=session)
+        await self._all.insert([to_document(rule) for rule in rules if rule.tenant_id is None], session=session)
+
+    async def replace(self, rule: Rule, version: int, session: Session | None = None) -> Rule | None:
         """The rule as it then is; None where the one that is kept is not of this version any more, or gone."""
         body = {name: value for name, value in to_document(rule).items() if name not in _KEPT}
         where = {"_id": rule.id, "tenant_id": rule.tenant_id, "version": version}
-        document = await self._all.take(where, {"$set": body})
+        document = await self._all.take(where, {"$set": body}, session=session)
         return None if document is None else from_document(document, Rule)
 
-    async def delete(self, rule: Rule) -> bool:
-        return await self._all.delete({"_id": rule.id, "tenant_id": rule.tenant_id}) == 1
+    async def delete(self, rule: Rule, version: int | None = None, session: Session | None = None) -> bool:
+        """False where it is gone, or not of this version any more."""
+        where: Document = {"_id": rule.id, "tenant_id": rule.tenant_id}
+        if version is not None:
+            where["version"] = version
+        return await self._all.delete(where, session=session) == 1
+
+    async def own_of_key(self, key: str) -> list[Rule]:
+        """Every tenant's own rule of this key."""
+        where = {"key": key, "tenant_id": {"$ne": None}}
+        return [from_document(document, Rule) for document in await self._own.find(EVERY_TENANT, where)]
 
     async def overriding(self, keys: Collection[str]) -> set[tuple[str, str]]:
         """(tenant, key) of every tenant's own rule of these keys."""

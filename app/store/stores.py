@@ -8,14 +8,20 @@ from app.store.api_keys import ApiKeyStore
 from app.store.audit import AuditStore
 from app.store.connectivity import ConnectivityStore
 from app.store.devices import DeviceStore
+from app.store.event_counts import EventCountStore
 from app.store.events import EventStore
 from app.store.heartbeats import HeartbeatStore
 from app.store.intakes import IntakeStore
 from app.store.leases import LeaseStore
 from app.store.members import MemberStore
+from app.store.metrics import MetricStore
 from app.store.mongo import Mongo
+from app.store.operational_events import OperationalEventStore
+from app.store.rollup_feed import RollupFeed
+from app.store.rollups import RollupStore
 from app.store.rule_states import RuleStateStore
 from app.store.rules import RuleStore
+from app.store.services import ServiceStore
 from app.store.sites import SiteStore
 from app.store.tenants import TenantStore
 from app.store.workers import WorkerStore
@@ -31,13 +37,19 @@ class Stores:
     audit: AuditStore
     connectivity: ConnectivityStore
     devices: DeviceStore
+    event_counts: EventCountStore
     events: EventStore
     heartbeats: HeartbeatStore
     intakes: IntakeStore
     leases: LeaseStore
     members: MemberStore
+    operational_events: OperationalEventStore
+    metrics: MetricStore
+    rollup_feed: RollupFeed
+    rollups: RollupStore
     rule_states: RuleStateStore
     rules: RuleStore
+    services: ServiceStore
     sites: SiteStore
     tenants: TenantStore
     workers: WorkerStore
@@ -51,13 +63,19 @@ def open_stores(mongo: Mongo) -> Stores:
         audit=AuditStore(mongo),
         connectivity=ConnectivityStore(mongo),
         devices=DeviceStore(mongo),
+        event_counts=EventCountStore(mongo),
         events=EventStore(mongo),
         heartbeats=HeartbeatStore(mongo),
         intakes=IntakeStore(mongo),
         leases=LeaseStore(mongo),
         members=MemberStore(mongo),
+        operational_events=OperationalEventStore(mongo),
+        metrics=MetricStore(mongo),
+        rollup_feed=RollupFeed(mongo),
+        rollups=RollupStore(mongo),
         rule_states=RuleStateStore(mongo),
         rules=RuleStore(mongo),
+        services=ServiceStore(mongo),
         sites=SiteStore(mongo),
         tenants=TenantStore(mongo),
         workers=WorkerStore(mongo),

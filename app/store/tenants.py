@@ -5,7 +5,7 @@ from typing import Any
 
 from app.domain.tenant import Scope, Tenant
 from app.store.encoding import Document, from_document, to_document
-from app.store.mongo import Mongo, is_duplicate
+from app.store.mongo import Mongo, Session, is_duplicate
 
 
 class TenantStore:
@@ -14,8 +14,8 @@ class TenantStore:
     def __init__(self, mongo: Mongo) -> None:
         self._tenants = mongo.platform_collection("tenants")
 
-    async def get(self, tenant_id: str) -> Tenant | None:
-        document = await self._tenants.find_one({"_id": tenant_id})
+    async def get(self, tenant_id: str, session: Session | None = None) -> Tenant | None:
+        document = await self._tenants.find_one({"_id": tenant_id}, session=session)
         return None if document is None else from_document(document, Tenant)
 
     async def get_many(self, tenant_ids: Iterable[str]) -> dict[str, Tenant]:
@@ -32,9 +32,9 @@ class TenantStore:
             raise
         return True
 
-    async def change(self, tenant_id: str, fields: Mapping[str, Any]) -> Tenant | None:
+    async def change(self, tenant_id: str, fields: Mapping[str, Any], session: Session | None = None) -> Tenant | None:
         """Sets these fields alone, so that two who change different ones do not undo each other; the tenant as it then is."""
-        document = await self._tenants.take({"_id": tenant_id}, {"$set": dict(fields)})
+        document = await self._tenants.take({"_id": tenant_id}, {"$set": dict(fields)}, session=session)
         return None if document is None else from_document(document, Tenant)
 
     async def list(self, scope: Scope) -> list[Tenant]:

@@ -56,11 +56,15 @@ async def test_every_bad_field_of_a_tenant_is_named_and_nothing_is_written(conte
         heartbeat_retention_days=366,
         max_devices=1_000_001,
         cooldown_sec=604_801,
+        max_alerts_per_hour=0,
+        shared_fate_ratio=1.1,
+        shared_fate_min=1,
     )
     with pytest.raises(BadInputError) as refused:
         await create_tenant(context, root, "Not a slug", patch)
     paths = {field.path for field in refused.value.fields}
     wrong = {"name", "timezone", "offlineAfterSec", "syncLagWarnSec", "heartbeatRetentionDays", "maxDevices", "cooldownSec"}
+    wrong |= {"maxAlertsPerHour", "sharedFateRatio", "sharedFateMin"}
     assert paths == {"id", *(f"input.{name}" for name in wrong)}
     with pytest.raises(BadInputError) as refused:
         await update_tenant_config(context, owner, None, patch)

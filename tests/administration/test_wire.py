@@ -11,6 +11,7 @@ from tests.cast import NOW, TENANTS, bearer, mate, outsider, owner, root, viewer
 from tests.wire import ask, refusal
 
 CONFIG = "tenantId name timezone offlineAfterSec syncLagWarnSec heartbeatRetentionDays deviceAuth maxDevices cooldownSec"
+CONFIG += " maxAlertsPerHour sharedFateRatio sharedFateMin"
 UPDATE = f"mutation ($tenantId: ID, $input: TenantConfigInput!) {{ updateTenantConfig(tenantId: $tenantId, input: $input) {{ {CONFIG} }} }}"
 CREATE = f"mutation ($id: ID!, $input: TenantConfigInput!) {{ createTenant(id: $id, input: $input) {{ {CONFIG} }} }}"
 SAVE = "mutation ($input: StoreInput!) { saveStore(input: $input) { id tenantId storeId name timezone } }"
@@ -27,6 +28,9 @@ ACME = {
     "deviceAuth": True,
     "maxDevices": 10_000,
     "cooldownSec": 900,
+    "maxAlertsPerHour": None,
+    "sharedFateRatio": 0.6,
+    "sharedFateMin": 5,
 }
 
 

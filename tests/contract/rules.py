@@ -40,7 +40,7 @@ RULES = {
     "More than 5 minutes ahead of ours is refused": "heartbeats/test_bad_input::test_what_is_out_of_bounds_is_named_and_not_written",
     "makes the beat late": "heartbeats/test_repeats::test_a_late_beat_takes_its_place_in_history",
     "are percents, 0 to 100": "heartbeats/test_bad_input::test_what_is_out_of_bounds_is_named_and_not_written",
-    "rules can be written on them by name": "rules/test_rules::test_a_good_condition_is_kept_as_it_is",
+    "rules can be written on them by name": "rules/test_conditions::test_a_good_condition_is_kept_as_it_is",
     "takes up to 1,000 at once": "heartbeats/test_bad_input::test_more_than_a_thousand_beats_are_refused_together",
     "and stores the good ones": "heartbeats/test_bad_input::test_one_bad_beat_does_not_hurt_the_others",
     "then it is registered by it": "heartbeats/test_senders::test_an_admin_registers_by_beating_with_what_the_beat_says",

@@ -14,6 +14,7 @@ DEVICE = "id tenantId name status health latest { appVersion } heartbeats { appV
 ALERT = "id tenantId title device { name } rule { name openAlerts } timeline { type alert { title } }"
 RULE = "id tenantId name openAlerts"
 OVERVIEW = "devices { total } activeAlerts hosts { name tenantId }"
+DAY = '{from: "2026-11-21T00:00:00Z", to: "2026-11-22T00:00:00Z"}'
 NEW = {"deviceId": "till-3", "name": "Third till"}
 OLD = {"deviceId": "till-1", "name": "First till"}
 RULE_INPUT = {"name": "Cold", "severity": "LOW", "condition": {"absence": {"afterSec": 5}}}
@@ -108,6 +109,10 @@ def queries() -> Iterator[Operation]:
     yield from both_ways("Query.apiKeys", "query($tenant: ID) { apiKeys(tenantId: $tenant) { id tenantId name } }", ADMINS)
     audit = "query($tenant: ID) { auditLog(tenantId: $tenant) { nodes { actor action target before after } } }"
     yield from both_ways("Query.auditLog", audit, ADMINS)
+    yield from both_ways("Query.metrics", "query($tenant: ID) { metrics(tenantId: $tenant) { name unit lastAt } }")
+    series = f"""query($tenant: ID) {{ device(deviceId: "till-1", tenantId: $tenant) {{ name
+      series(metric: "cpuUsage", range: {DAY}) {{ at max count }} }} }}"""
+    yield Operation("Query.device", "its series", series, in_acme, {**OWN_DEVICE, **STRANGER})
     system = "{ systemStatus { version workers { id } ticks { name lastError } } }"
     yield Operation("Query.systemStatus", "own", system, nothing)
 
@@ -178,6 +183,9 @@ def rule_mutations() -> Iterator[Operation]:
         document = f"mutation($id: ID!) {{ {name}(id: $id{arguments}) {shown} }}"
         yield Operation(f"Mutation.{name}", "by id", document, rule, {**ADMINS, **UNKNOWN})
         yield Operation(f"Mutation.{name}", "everybody's", document, lambda _, __: {"id": "default-cpu_high"}, NO_ADMINS)
+    override = f"""mutation($tenant: ID) {{
+      overrideAlertRule(tenantId: $tenant, key: "cpu_high", patch: {{severity: LOW}}) {{ {RULE} }} }}"""
+    yield from both_ways("Mutation.overrideAlertRule", override, ADMINS)
 
 
 def administration() -> Iterator[Operation]:
@@ -199,6 +207,14 @@ def administration() -> Iterator[Operation]:
         lambda things, _: {"id": things.key_id},
         {**ADMINS, **UNKNOWN},
     )
+
+
+def configuration() -> Iterator[Operation]:
+    yield from both_ways("Query.exportConfig", "query($tenant: ID) { exportConfig(tenantId: $tenant) }", ADMINS)
+    emptied = """mutation($tenant: ID) { importConfig(tenantId: $tenant, document: "{version: 1, rules: []}", dryRun: %s) {
+      errors changes { key before after } } }"""
+    for dry_run in ("true", "false"):
+        yield from both_ways("Mutation.importConfig", emptied % dry_run, ADMINS)
 
 
 def subscriptions() -> Iterator[Operation]:
@@ -229,5 +245,6 @@ OPERATIONS = [
     *alert_mutations(),
     *rule_mutations(),
     *administration(),
+    *configuration(),
     *subscriptions(),
 ]

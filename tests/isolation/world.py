@@ -10,16 +10,19 @@ from pymongo import MongoClient
 from app.api_keys import ApiKeyInput, create_api_key
 from app.context import Context
 from app.domain.alert import AlertEventType, AlertStatus, Severity
+from app.domain.beat import Metric
 from app.domain.beat_input import BeatInput
 from app.domain.cursor import StreamCursor, write_cursor
 from app.domain.device import Device, DeviceStatus
 from app.domain.ids import device_key, lane_of
 from app.domain.rule import Comparison, MetricCondition
+from app.domain.rule_input import RuleInput
 from app.domain.tenant import EVERY_TENANT, Member, Role, Tenant, only
 from app.heartbeats import record
+from app.metrics import note_metrics
 from app.principal import Principal, PrincipalKind
 from app.realtime.hub import Hub
-from app.rule_changes import RuleInput, create_rule
+from app.rule_changes import create_rule
 from app.sites import SiteInput, save_site
 from tests.alerts.world import an_alert, keep, opened
 from tests.cast import NOW, mate, owner, person, viewer
@@ -124,7 +127,8 @@ class World:
         key, _ = await create_api_key(self.context, admin, ApiKeyInput(name=f"Key of {tenant_id}", role=Role.VIEWER))
         for device_id in ("till-1", "till-2"):
             await self.context.store.devices.insert(_device(tenant_id, device_id))
-            await record(self.context, admin, BeatInput(device_id=device_id, app_version=f"of {tenant_id}"))
+            await record(self.context, admin, _beat(tenant_id, device_id))
+        await note_metrics(self.context, lane_of(tenant_id))
         await self._alarm(tenant_id)
         lane = lane_of(tenant_id)
         cursor = StreamCursor(await self.context.store.events.epoch(), 0, {lane: 0})
@@ -159,6 +163,11 @@ def betrays(shown: object, tenant_id: str) -> bool:
     """Whether anything of a tenant can be seen in it: its texts, its keys, or its id as a value."""
     text = json.dumps(shown, default=str)
     return any(mark in text for mark in (f"of {tenant_id}", f'"{tenant_id}:', f'"{tenant_id}"'))
+
+
+def _beat(tenant_id: str, device_id: str) -> BeatInput:
+    metrics = [Metric(f"queue of {tenant_id}", 1.0), Metric("shared", 1.0, f"of {tenant_id}")]
+    return BeatInput(device_id=device_id, app_version=f"of {tenant_id}", cpu_usage=len(tenant_id), metrics=metrics)
 
 
 def _device(tenant_id: str, device_id: str) -> Device:

@@ -51,6 +51,12 @@ async def test_the_rules_are_judged_in_every_lane(fleet: Fleet, context: Context
     assert [alert.rule_key for alert in await fleet.alerts("till-1")] == ["disk_full"]
 
 
+async def test_every_lane_is_rolled_up(fleet: Fleet, context: Context, queues: Queues) -> None:
+    assert await run_tick(context, tick_of(context, "rollups"), queues.at(context.settings.redis_url))
+    assert (await work_off(context)).jobs_complete == LANES
+    assert len(await context.store.leases.watermarks("rollups")) == LANES
+
+
 async def test_a_job_is_queued_once_however_often_it_is_put(fleet: Fleet, context: Context, queues: Queues) -> None:
     queue = queues.at(context.settings.redis_url)
     assert [await queue.put("sweep", "one", fleet.lane) for _ in range(3)] == [True] * 3
@@ -107,11 +113,14 @@ async def test_a_job_that_fails_leaves_its_lane_free(fleet: Fleet, context: Cont
     assert await context.store.leases.hold_lane("sweep", fleet.lane, "another", fleet.clock.now(), 5)
 
 
-@pytest.mark.parametrize(("names", "ran"), [(["sweep"], ["sweep"]), (["rules"], ["rules"]), (["all"], ["rules", "sweep"])])
+@pytest.mark.parametrize(
+    ("names", "ran"),
+    [(["sweep"], ["sweep"]), (["rules"], ["rules"]), (["rollups"], ["rollups"]), (["all"], ["rollups", "rules", "sweep"])],
+)
 async def test_ticks_by_hand_are_those_that_were_named(context: Context, names: list[str], ran: list[str]) -> None:
     await run_ticks(context.settings, names)
     assert [tick.name for tick in await context.store.leases.ticks()] == ran
 
 
 def test_the_names_of_the_ticks_are_known(context: Context) -> None:
-    assert tick_names(context.settings) == ["sweep", "rules"]
+    assert tick_names(context.settings) == ["sweep", "rules", "rollups"]

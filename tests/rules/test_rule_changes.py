@@ -1,6 +1,7 @@
 """Changing rules, and what a change does to what is live."""
 
 import asyncio
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,17 +10,23 @@ from app.audit import audit_log
 from app.clock import ManualClock
 from app.context import Context
 from app.domain.alert import Resolution, Severity
-from app.domain.rule import AbsenceCondition, RuleScope
-from app.domain.tenant import PLATFORM, only
+from app.domain.operational_event import EventKind
+from app.domain.rule import AbsenceCondition, RuleScope, ServiceCondition, SpikeCondition
+from app.domain.rule_input import RulePatch
+from app.domain.subject import SubjectKind
+from app.domain.tenant import PLATFORM, Tenant, most_alerts_per_hour, only
 from app.errors import BadInputError, ConflictError, ForbiddenError, NotFoundError, UnauthenticatedError
 from app.principal import ANONYMOUS, Principal
-from app.rule_changes import RulePatch, create_rule, delete_rule, set_rule_enabled, update_rule
-from app.rules import count_live, find_rule
+from app.rule_changes import create_rule, delete_rule, set_rule_enabled, update_rule
+from app.rules import count_live, find_rule, list_rules
 from app.seed import seed_context
 from app.tenant_changes import TenantPatch, update_tenant_config
 from tests.cast import NOW, both, mate, outsider, owner, root, viewer
-from tests.domain.making import a_device
-from tests.rules.world import add_alert, add_device, default_rule, due_after, ended, hot, metric
+from tests.domain.making import a_device, a_rule
+from tests.rules.world import DEFAULTS, add_alert, add_device, default_rule, due_after, ended, hot, metric
+
+SPIKE = SpikeCondition(event=EventKind.REFUND, factor=3)
+replace = msgspec.structs.replace
 
 
 async def test_the_rules_of_others_are_not_there(context: Context) -> None:
@@ -215,3 +222,36 @@ async def test_seeding_again_changes_nothing_that_somebody_set(context: Context)
     await update_rule(context, root, "default-cpu_high", RulePatch(name="Ours"))
     await seed_context(context)
     assert (await default_rule(context, "cpu_high")).name == "Ours"
+
+
+async def test_seeding_adds_the_defaults_that_an_older_database_lacks(context: Context) -> None:
+    await update_rule(context, root, "default-cpu_high", RulePatch(name="Ours"))
+    await context.mongo.database["alert_rules"].delete_many({"key": {"$in": ["refund_spike", "database_down"]}})
+    await seed_context(context)
+    assert [rule.key for rule in (await list_rules(context, owner, None))[1]] == DEFAULTS
+    assert (await default_rule(context, "cpu_high")).name == "Ours"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "outlives"),
+    [
+        ({"condition": SPIKE}, {"condition": replace(SPIKE, factor=9)}, True),
+        ({"condition": SPIKE}, {"condition": replace(SPIKE, subject=SubjectKind.DEVICE)}, False),
+        ({"condition": SPIKE}, {"scope": RuleScope(tags=("loud",))}, False),
+        ({"condition": ServiceCondition()}, {"condition": ServiceCondition(latency_ms=9)}, True),
+        ({"condition": ServiceCondition()}, {"condition": ServiceCondition(service="database")}, False),
+    ],
+)
+async def test_what_is_live_ends_when_its_subject_is_looked_at_no_more(
+    context: Context, before: dict[str, Any], after: dict[str, Any], outlives: bool
+) -> None:
+    rule = await create_rule(context, owner, None, hot(**before))
+    alert = await add_alert(context, "acme", "too_hot")
+    await update_rule(context, owner, rule.id, RulePatch(**after))
+    assert await ended(context, alert) is (None if outlives else Resolution.RULE_CHANGED)
+
+
+@pytest.mark.parametrize(("of_rule", "of_tenant", "most"), [(4, None, 4), (4, 2, 2), (2, 4, 2), (None, 4, 4), (None, None, None)])
+async def test_the_tenant_bounds_the_alerts_of_every_rule(of_rule: int | None, of_tenant: int | None, most: int | None) -> None:
+    tenant = Tenant(id="acme", name="Acme", max_alerts_per_hour=of_tenant, created_at=NOW)
+    assert most_alerts_per_hour(a_rule(max_alerts_per_hour=of_rule), tenant) == most

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from app.context import Context
-from app.domain.rule import AbsenceCondition, Aggregation, Comparison, Condition, MetricCondition, RuleScope
-from app.domain.tenant import only
+from app.domain.rule import MetricCondition, RuleScope
+from app.domain.rule_input import RulePatch
 from app.errors import BadInputError, ConflictError, FleetbeatError, ForbiddenError, NotFoundError, UnauthenticatedError
 from app.principal import ANONYMOUS, Principal
-from app.rule_changes import RulePatch, create_rule, update_rule
+from app.rule_changes import create_rule, update_rule
 from app.rules import effective_rules, find_rule, list_rules, rules_of
 from app.tenant_changes import TenantPatch, update_tenant_config
 from tests.cast import NOW, both, mate, open_test_context, outsider, owner, root, viewer
@@ -62,6 +62,8 @@ async def test_a_key_is_taken_once_in_a_tenant(context: Context) -> None:
         ({"for_sec": -1}, "forSec"),
         ({"keep_firing_sec": 604_801}, "keepFiringSec"),
         ({"cooldown_sec": -1}, "cooldownSec"),
+        ({"max_alerts_per_hour": 0}, "maxAlertsPerHour"),
+        ({"max_alerts_per_hour": 1_001}, "maxAlertsPerHour"),
         ({"runbook_url": "javascript:alert(1)"}, "runbookUrl"),
         ({"runbook_url": "https://"}, "runbookUrl"),
         ({"runbook_url": "https://[::1"}, "runbookUrl"),
@@ -76,48 +78,6 @@ async def test_a_bad_field_is_refused_by_its_name_on_the_wire(context: Context, 
     assert [field.path for field in refused.value.fields] == [f"input.{path}"]
     assert len(str(refused.value)) < 500
     assert len((await list_rules(context, owner, None))[1]) == len(DEFAULTS)
-
-
-@pytest.mark.parametrize(
-    ("condition", "path"),
-    [
-        (AbsenceCondition(after_sec=0), "absence.afterSec"),
-        (AbsenceCondition(after_sec=604_801), "absence.afterSec"),
-        (metric(metric=""), "metric.metric"),
-        (metric(threshold=float("nan"), recovery_threshold=None), "metric.threshold"),
-        (metric(threshold=float("inf"), recovery_threshold=None), "metric.threshold"),
-        (metric(recovery_threshold=float("-inf")), "metric.recoveryThreshold"),
-        (metric(recovery_threshold=70.5), "metric.recoveryThreshold"),
-        (metric(comparison=Comparison.LT, recovery_threshold=69.5), "metric.recoveryThreshold"),
-        (metric(comparison=Comparison.EQ), "metric.recoveryThreshold"),
-        (metric(window_sec=-1), "metric.windowSec"),
-        (metric(window_sec=60), "metric.windowSec"),
-        (metric(aggregation=Aggregation.AVG), "metric.windowSec"),
-        (metric(aggregation=Aggregation.AVG, window_sec=604_801), "metric.windowSec"),
-    ],
-)
-async def test_a_bad_condition_is_refused(context: Context, condition: Condition, path: str) -> None:
-    with pytest.raises(BadInputError) as refused:
-        await create_rule(context, owner, None, hot(condition=condition))
-    assert [field.path for field in refused.value.fields] == [f"input.condition.{path}"]
-
-
-@pytest.mark.parametrize(
-    "condition",
-    [
-        AbsenceCondition(),
-        AbsenceCondition(after_sec=1),
-        metric(recovery_threshold=70),
-        metric(comparison=Comparison.LTE, recovery_threshold=70),
-        metric(comparison=Comparison.NEQ, recovery_threshold=None),
-        metric(aggregation=Aggregation.P95, window_sec=604_800),
-    ],
-)
-async def test_a_good_condition_is_kept_as_it_is(context: Context, condition: Condition) -> None:
-    rule = await create_rule(context, owner, None, hot(condition=condition))
-    kept = await context.store.rules.get(only("acme"), rule.id)
-    assert kept is not None
-    assert kept.condition == condition
 
 
 async def test_every_bad_field_is_named_at_once(context: Context) -> None:
@@ -156,7 +116,7 @@ async def test_rules_are_made_by_an_admin_for_one_tenant(
 async def test_a_tenant_has_its_own_rules_and_the_defaults_by_key(context: Context) -> None:
     await create_rule(context, owner, None, hot(name="Bread burnt"))
     _, rules = await list_rules(context, viewer, "acme")
-    assert [rule.key for rule in rules] == ["bread_burnt", *DEFAULTS]
+    assert [rule.key for rule in rules] == sorted(["bread_burnt", *DEFAULTS])
     _, others = await list_rules(context, outsider, None)
     assert [rule.key for rule in others] == DEFAULTS
 
@@ -171,7 +131,7 @@ async def test_an_own_rule_takes_the_place_of_the_default_of_its_key(context: Co
     assert acme is not None
     assert umbrella is not None
     effective = await effective_rules(context, [acme, umbrella])
-    assert [len(effective[tenant_id]) for tenant_id in ("acme", "umbrella")] == [7, 7]
+    assert [len(effective[tenant_id]) for tenant_id in ("acme", "umbrella")] == [len(DEFAULTS)] * 2
     assert own in effective["acme"]
     assert own not in effective["umbrella"]
 

@@ -11,9 +11,16 @@ from tests.rules.world import DEFAULTS, add_alert
 from tests.wire import answer, ask, refusal
 
 RULE = """id tenantId key name description severity enabled forSec keepFiringSec cooldownSec autoResolve runbookUrl version
-  createdAt updatedAt updatedBy lastEvaluatedAt openAlerts lastError errorCount scope { storeIds deviceIds kinds tags }
+  maxAlertsPerHour noData overridden
+  createdAt updatedAt updatedBy lastEvaluatedAt openAlerts lastError errorCount
+  scope { storeIds deviceIds kinds tags serviceKeys }
   condition { __typename ... on AbsenceCondition { afterSec }
-    ... on MetricCondition { metric comparison threshold recoveryThreshold aggregation windowSec } }"""
+    ... on MetricCondition { metric comparison threshold recoveryThreshold aggregation windowSec }
+    ... on RatioCondition { event outcome threshold recoveryThreshold windowSec minSamples subject }
+    ... on SpikeCondition { event factor windowSec baselineDays minCount subject }
+    ... on OutsideHoursCondition { event opens closes timezone days minCount subject }
+    ... on ServiceCondition { service status latencyMs }
+    ... on AnomalyCondition { metric sensitivity windowSec baselineDays } }"""
 CREATE = (
     f"mutation ($tenantId: ID, $input: AlertRuleInput!) {{ createAlertRule(tenantId: $tenantId, input: $input) {{ {RULE} }} }}"
 )
@@ -48,7 +55,10 @@ async def test_a_rule_is_made_with_the_defaults_of_the_contract(context: Context
         "forSec": 0,
         "keepFiringSec": 0,
         "cooldownSec": 900,
+        "maxAlertsPerHour": 4,
         "autoResolve": True,
+        "noData": "KEEP",
+        "overridden": [],
         "runbookUrl": None,
         "version": 1,
         "createdAt": at,
@@ -58,7 +68,7 @@ async def test_a_rule_is_made_with_the_defaults_of_the_contract(context: Context
         "openAlerts": 0,
         "lastError": None,
         "errorCount": 0,
-        "scope": {"storeIds": [], "deviceIds": [], "kinds": [], "tags": []},
+        "scope": {"storeIds": [], "deviceIds": [], "kinds": [], "tags": [], "serviceKeys": []},
         "condition": {
             "__typename": "MetricCondition",
             **METRIC,
@@ -77,8 +87,90 @@ async def test_null_in_a_new_rule_is_the_default(context: Context) -> None:
     assert rule["condition"] == {"__typename": "AbsenceCondition", "afterSec": None}
 
 
+async def test_null_alerts_an_hour_are_as_many_as_there_are(context: Context) -> None:
+    rule = await create(context, maxAlertsPerHour=None)
+    assert rule["maxAlertsPerHour"] is None
+    changed = (await ask(context, owner, UPDATE, id=rule["id"], patch={"maxAlertsPerHour": 9, "noData": "ALERT"}))[
+        "updateAlertRule"
+    ]
+    assert (changed["maxAlertsPerHour"], changed["noData"]) == (9, "ALERT")
+    cleared = (await ask(context, owner, UPDATE, id=rule["id"], patch={"maxAlertsPerHour": None}))["updateAlertRule"]
+    assert cleared["maxAlertsPerHour"] is None
+
+
 @pytest.mark.parametrize(
-    "condition", [{}, {"absence": None}, {"absence": {}, "metric": METRIC}, {"absence": {}, "metric": None}, {"spike": {}}]
+    ("written", "shown"),
+    [
+        (
+            {"ratio": {"event": "PAYMENT", "threshold": 0.1, "windowSec": 900, "minSamples": None}},
+            {
+                "__typename": "RatioCondition",
+                "event": "PAYMENT",
+                "outcome": "FAILURE",
+                "threshold": 0.1,
+                "recoveryThreshold": None,
+                "windowSec": 900,
+                "minSamples": 10,
+                "subject": None,
+            },
+        ),
+        (
+            {"spike": {"event": "REFUND", "factor": 3, "subject": "DEVICE"}},
+            {
+                "__typename": "SpikeCondition",
+                "event": "REFUND",
+                "factor": 3,
+                "windowSec": 3600,
+                "baselineDays": 7,
+                "minCount": 5,
+                "subject": "DEVICE",
+            },
+        ),
+        (
+            {"outsideHours": {"event": "SALE", "opens": "09:00", "closes": "22:00", "days": [1, 2]}},
+            {
+                "__typename": "OutsideHoursCondition",
+                "event": "SALE",
+                "opens": "09:00",
+                "closes": "22:00",
+                "timezone": None,
+                "days": [1, 2],
+                "minCount": 1,
+                "subject": None,
+            },
+        ),
+        ({"service": {}}, {"__typename": "ServiceCondition", "service": None, "status": ["UNHEALTHY"], "latencyMs": None}),
+        (
+            {"service": {"status": ["DEGRADED", "UNKNOWN"], "latencyMs": 250}},
+            {"__typename": "ServiceCondition", "service": None, "status": ["DEGRADED", "UNKNOWN"], "latencyMs": 250},
+        ),
+        (
+            {"anomaly": {"metric": "cpuUsage"}},
+            {"__typename": "AnomalyCondition", "metric": "cpuUsage", "sensitivity": 3.5, "windowSec": 900, "baselineDays": 28},
+        ),
+    ],
+    ids=["ratio", "spike", "outside hours", "service", "service by two", "anomaly"],
+)
+async def test_a_condition_comes_back_as_it_was_written(context: Context, written: dict[str, Any], shown: dict[str, Any]) -> None:
+    rule = await create(context, condition=written)
+    assert rule["condition"] == shown
+    assert (await ask(context, viewer, ONE, id=rule["id"]))["alertRule"] == rule
+
+
+async def test_a_default_is_overridden_over_the_wire(context: Context) -> None:
+    document = f"""mutation ($key: String!, $patch: AlertRulePatch!) {{
+      overrideAlertRule(key: $key, patch: $patch) {{ {RULE} }} }}"""
+    patch = {"severity": "LOW", "forSec": 60}
+    rule = (await ask(context, owner, document, key="cpu_high", patch=patch))["overrideAlertRule"]
+    assert (rule["tenantId"], rule["severity"], rule["overridden"]) == ("acme", "LOW", ["severity", "forSec"])
+    back = (await ask(context, owner, document, key="cpu_high", patch=dict.fromkeys(patch)))["overrideAlertRule"]
+    assert (back["id"], back["tenantId"], back["severity"], back["overridden"]) == ("default-cpu_high", None, "MEDIUM", [])
+    assert await refusal(context, mate, document, key="cpu_high", patch=patch) == ("FORBIDDEN", [])
+    assert await refusal(context, owner, document, key="too_hot", patch=patch) == ("NOT_FOUND", [])
+
+
+@pytest.mark.parametrize(
+    "condition", [{}, {"absence": None}, {"absence": {}, "metric": METRIC}, {"absence": {}, "metric": None}, {"sparkle": {}}]
 )
 async def test_a_condition_has_exactly_one_family(context: Context, condition: dict[str, Any]) -> None:
     code, _ = await refusal(context, owner, CREATE, input={**HOT, "condition": condition})
@@ -107,7 +199,7 @@ async def test_a_patch_tells_null_from_what_is_left_out(context: Context) -> Non
     changed = (await ask(context, owner, UPDATE, id=rule["id"], patch=patch, version=1))["updateAlertRule"]
     expected: dict[str, Any] = {
         "description": None,
-        "scope": {"storeIds": [], "deviceIds": [], "kinds": [], "tags": []},
+        "scope": {"storeIds": [], "deviceIds": [], "kinds": [], "tags": [], "serviceKeys": []},
         "condition": {"__typename": "AbsenceCondition", "afterSec": 9},
         "version": 2,
     }

@@ -7,17 +7,18 @@ import msgspec
 
 from app.context import Context
 from app.domain.alert import SEVERITY_RANK, Alert, AlertStatus, Resolution, Severity
+from app.domain.defaults import platform_rules
 from app.domain.device import Device, DeviceStatus
 from app.domain.ids import dedup_key, device_key, lane_of
 from app.domain.rule import Comparison, MetricCondition, Rule
+from app.domain.rule_input import RuleInput
 from app.domain.subject import SubjectKind
 from app.domain.tenant import EVERY_TENANT, only
-from app.rule_changes import RuleInput
 from app.store.encoding import to_document
 from tests.cast import NOW
 
 HOT = MetricCondition(metric="temperature", comparison=Comparison.GT, threshold=70, recovery_threshold=60)
-DEFAULTS = ["cpu_high", "device_offline", "disk_full", "error_rate_high", "memory_high", "slow_api", "sync_lag_high"]
+DEFAULTS = sorted(rule.key for rule in platform_rules(90, NOW))
 
 
 def hot(**values: Any) -> RuleInput:

@@ -8,6 +8,7 @@ import msgspec
 
 from app.domain.beat import METRIC_UNITS, Beat, metric_value
 from app.domain.conditions.observation import Observation
+from app.domain.conditions.words import amount
 from app.domain.rule import Aggregation, Comparison, MetricCondition
 
 _COMPARE: dict[Comparison, tuple[Callable[[float, float], bool], str, str]] = {
@@ -26,11 +27,11 @@ def observe_value(condition: MetricCondition, value: float, at: datetime) -> Obs
     breach = compare(value, condition.threshold)
     recovery = condition.threshold if condition.recovery_threshold is None else condition.recovery_threshold
     good = not breach and not compare(value, recovery)
-    unit = METRIC_UNITS.get(condition.metric, "")
+    unit = "" if condition.aggregation is Aggregation.COUNT else METRIC_UNITS.get(condition.metric, "")
     bound = recovery if good else condition.threshold
     what = condition.metric if condition.aggregation is Aggregation.LAST else _named(condition)
     words = holds if breach else fails
-    reason = f"{what} {_shown(value, unit)}, {words} {_shown(bound, unit)}"
+    reason = f"{what} {amount(value, unit, beside=bound)}, {words} {amount(bound, unit, beside=value)}"
     return Observation(
         at=at, breach=breach, good=good, reason=reason, since=at, value=value, threshold=condition.threshold, unit=unit or None
     )
@@ -82,7 +83,8 @@ def aggregate(aggregation: Aggregation, values: Sequence[float]) -> float:
     if aggregation is Aggregation.LAST:
         return values[-1]
     if aggregation is Aggregation.AVG:
-        return math.fsum(values) / len(values)
+        # Rounding must not put the mean of equal values over them: a threshold met exactly is not exceeded.
+        return min(max(math.fsum(values) / len(values), min(values)), max(values))
     if aggregation is Aggregation.MIN:
         return min(values)
     if aggregation is Aggregation.MAX:
@@ -93,8 +95,3 @@ def aggregate(aggregation: Aggregation, values: Sequence[float]) -> float:
 
 def _named(condition: MetricCondition) -> str:
     return f"{condition.aggregation.value} of {condition.metric} over {condition.window_sec} s"
-
-
-def _shown(value: float, unit: str) -> str:
-    number = f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
-    return f"{number} {unit}".rstrip()

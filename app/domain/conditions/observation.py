@@ -26,12 +26,11 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Nothing(msgspec.Struct, frozen=True, kw_only=True):
-    """There is nothing to judge, and why: no value, too few samples, no history yet."""
+    """There is nothing to judge, and why: no value, too few samples, no history yet. `look_again` is when time alone may
+    bring something."""
 
-    at: datetime
     reason: str
     look_again: datetime | None = None
-    still: bool = True
 
 
 Seen = Observation | Nothing

@@ -1,0 +1,1 @@
+"""Benches: the figures of the README come from here."""

@@ -1,0 +1,163 @@
+"""How long a rule tick takes over 100,000 devices and 20 rules, and how long one with nothing new.
+
+Real servers, the product's own tick, one process. Everything is kept as devices would leave it: each beat its own document.
+"""
+
+import argparse
+import asyncio
+import random
+import statistics
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import structlog
+from rich.console import Console
+from rich.table import Table
+
+from app.clock import ManualClock
+from app.context import Context, open_context
+from app.domain.alert import Severity
+from app.domain.beat import Beat
+from app.domain.device import Device, DeviceStatus
+from app.domain.ids import device_key, lane_of
+from app.domain.rule import Aggregation, Comparison, MetricCondition, Rule
+from app.domain.tenant import Tenant
+from app.embedded import embedded_servers, mongo_uri, redis_url
+from app.seed import seed_context
+from app.settings import read_settings
+from jobs.ticks import run_tick, ticks_of
+
+TENANTS = 8
+RULES = 20
+EVERY_SEC = 15.0
+AT_ONCE = 5_000
+
+
+async def measure(context: Context, clock: ManualClock, devices: int, rounds: int) -> dict[str, list[float]]:
+    """Seconds of wall time and of this process's CPU, for ticks in which every device beat and for idle ones."""
+    [tick] = [one for one in ticks_of(context.settings) if one.name == "rules"]
+    names = await _fleet(context, clock, devices)
+    figures: dict[str, list[float]] = {"busy": [], "busy_cpu": [], "idle": [], "idle_cpu": []}
+    for turn in range(rounds + 1):
+        clock.advance(EVERY_SEC)
+        await _everybody_beats(context, clock, names, turn)
+        clock.advance(1)
+        # The tick after a busy one reads a little of it again; the one after that has nothing new.
+        for kind in ("busy", "again", "idle"):
+            wall, cpu = time.perf_counter(), time.process_time()
+            assert await run_tick(context, tick, None)
+            if turn and kind != "again":  # the first round warms connections and caches
+                figures[kind].append(time.perf_counter() - wall)
+                figures[f"{kind}_cpu"].append(time.process_time() - cpu)
+            clock.advance(EVERY_SEC)
+    return figures
+
+
+async def _fleet(context: Context, clock: ManualClock, devices: int) -> list[tuple[str, str]]:
+    await seed_context(context)
+    now = clock.now()
+    for number in range(TENANTS):
+        await context.store.tenants.insert(Tenant(id=f"tenant-{number}", name=f"Tenant {number}", created_at=now))
+    kept = await context.store.rules.applying([])
+    for number in range(RULES - len(kept)):
+        aggregation, window = (Aggregation.AVG, 300) if number % 4 == 0 else (Aggregation.LAST, 0)
+        condition = MetricCondition(
+            metric=("queueDepth", "temperature", "cpuUsage", "memoryUsage")[number % 4],
+            comparison=Comparison.GT,
+            threshold=95 + number / 10,
+            aggregation=aggregation,
+            window_sec=window,
+        )
+        key = f"bench_{number}"
+        rule = Rule(
+            id=key, tenant_id=None, key=key, name=key, severity=Severity.LOW, condition=condition, created_at=now, updated_at=now
+        )
+        assert await context.store.rules.insert(rule)
+    names = [(f"tenant-{number % TENANTS}", f"device-{number}") for number in range(devices)]
+    for start in range(0, devices, AT_ONCE):
+        await asyncio.gather(*(context.store.devices.insert(_device(*one, clock)) for one in names[start : start + AT_ONCE]))
+    return names
+
+
+def _device(tenant_id: str, device_id: str, clock: ManualClock) -> Device:
+    return Device(
+        id=device_key(tenant_id, device_id),
+        tenant_id=tenant_id,
+        device_id=device_id,
+        lane=lane_of(tenant_id),
+        status=DeviceStatus.ONLINE,
+        since=clock.now(),
+        created_at=clock.now(),
+        offline_after=120,
+        wake_after=120,
+        last_seen=clock.now(),
+    )
+
+
+async def _everybody_beats(context: Context, clock: ManualClock, names: list[tuple[str, str]], turn: int) -> None:
+    chance = random.Random(turn)
+    now = clock.now()
+    for start in range(0, len(names), AT_ONCE):
+        beats = [
+            Beat(
+                id=f"{tenant_id}:{device_id}:{turn}",
+                tenant_id=tenant_id,
+                device_id=device_id,
+                lane=lane_of(tenant_id),
+                timestamp=now + timedelta(milliseconds=chance.randrange(1_000)),
+                received_at=now + timedelta(milliseconds=chance.randrange(1_000)),
+                expire_at=now + timedelta(days=7),
+                cpu_usage=_gauge(chance),
+                memory_usage=_gauge(chance),
+                disk_usage=chance.uniform(10, 80),
+                sync_lag_sec=chance.uniform(0, 60),
+                error_rate_5m=0.0,
+                request_latency_p95=chance.uniform(50, 400),
+            )
+            for tenant_id, device_id in names[start : start + AT_ONCE]
+        ]
+        await context.store.heartbeats.insert(beats)
+
+
+def _gauge(chance: random.Random) -> float:
+    """One in a thousand is too high, as in a fleet that is mostly well."""
+    return 97.0 if chance.random() < 0.001 else chance.uniform(5, 70)
+
+
+async def main(devices: int, rounds: int) -> None:
+    with tempfile.TemporaryDirectory() as folder, embedded_servers(Path(folder)) as (mongod, redis):
+        settings = read_settings(
+            {},
+            needs_auth=False,
+            mongo_uri=mongo_uri(mongod.port, "bench"),
+            redis_url=redis_url(redis.port),
+            rule_tick_seconds=EVERY_SEC,
+        )
+        clock = ManualClock(datetime.now(UTC))
+        async with open_context(settings, clock) as context:
+            figures = await measure(context, clock, devices, rounds)
+    _show(figures, devices)
+
+
+def _show(figures: dict[str, list[float]], devices: int) -> None:
+    table = Table(title=f"A rule tick over {devices:,} devices and {RULES} rules (median; lowest to highest)")
+    for heading in ("tick", "seconds", "CPU seconds of the process"):
+        table.add_column(heading)
+    for name, words in (("busy", "every device beat since the last one"), ("idle", "nothing new")):
+        table.add_row(words, *(_spread(figures[kind]) for kind in (name, f"{name}_cpu")))
+    Console(width=100).print(table)
+
+
+def _spread(values: list[float]) -> str:
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--devices", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
+    asyncio.run(main(asked.devices, asked.rounds))
