@@ -71,11 +71,11 @@ class GaugeHistory:
         known, count = bisect_right(self._came, since - self._overlap), bisect_right(self._came, now)
         if count == 0:
             return []
-        silence = (now - self._came[count - 1]).total_seconds()
-        if count == known and silence >= self._offline_after:
-            return [Nothing(at=now, reason=f"no {self._condition.metric}: offline")]
         # Without news the last beat is what counts.
         beats = self._beats[known:count] or [self._beats[self._newest[count - 1]]]
+        silence = (now - beats[-1].received_at).total_seconds()
+        if silence >= self._offline_after:
+            return [Nothing(reason=self._silent(silence))]
         return observe_beats(self._condition, beats, now) or self._unsaid(now, state)
 
     def _unsaid(self, now: datetime, state: RuleState | None) -> Sequence[Seen]:
@@ -85,7 +85,10 @@ class GaugeHistory:
         unsaid = (now - state.heard_at).total_seconds()
         if unsaid < self._offline_after:
             return []
-        return [Nothing(at=now, reason=f"no {self._condition.metric} for {unsaid:.0f} s, over {self._offline_after} s")]
+        return [Nothing(reason=self._silent(unsaid))]
+
+    def _silent(self, silence: float) -> str:
+        return f"no {self._condition.metric} for {silence:.0f} s, at least {self._offline_after} s"
 
 
 class WindowHistory:
@@ -115,7 +118,7 @@ class WindowHistory:
         seen = observe_window(self._condition, [value for came, value in self._values[first:behind] if came <= now], now)
         if seen is not None:
             return [seen]
-        return [Nothing(at=now, reason=f"no {self._condition.metric} for {self._condition.window_sec} s")]
+        return [Nothing(reason=f"no {self._condition.metric} for {self._condition.window_sec} s")]
 
 
 def _received(beat: Beat) -> datetime:
