@@ -57,7 +57,7 @@ async def try_rule(
         message = "give exactly one of rule and id"
         raise BadInputError([FieldError("rule", message), FieldError("id", message)])
     if rule_id is not None:
-        tenant, rule = await _kept(context, principal, tenant_id, rule_id)
+        tenant, rule = await kept_rule(context, principal, tenant_id, rule_id)
     else:
         assert wanted is not None
         tenant_id = write_tenant(principal, tenant_id, Role.VIEWER)
@@ -95,7 +95,7 @@ async def rule_by_id(context: Context, tenant: Tenant, rule_id: str) -> Rule:
     return rule
 
 
-async def _kept(context: Context, principal: Principal, tenant_id: str | None, rule_id: str) -> tuple[Tenant, Rule]:
+async def kept_rule(context: Context, principal: Principal, tenant_id: str | None, rule_id: str) -> tuple[Tenant, Rule]:
     """A tenant's own rule says whose it is."""
     scope = read_scope(principal, tenant_id)
     if tenant_id is None:
