@@ -10,6 +10,7 @@ from schema.alerts import AlertQuery
 from schema.config import ConfigMutation, ConfigQuery
 from schema.devices import DeviceMutation, DeviceQuery
 from schema.engine import FleetbeatSchema
+from schema.explanations import ExplanationQuery
 from schema.operational_events import OperationalEventMutation
 from schema.overview import OverviewQuery
 from schema.rule_questions import RuleQuestionQuery
@@ -23,6 +24,7 @@ _QUERIES = (
     DeviceQuery,
     RuleQuery,
     RuleQuestionQuery,
+    ExplanationQuery,
     ConfigQuery,
     OverviewQuery,
     AdministrationQuery,
