@@ -10,14 +10,27 @@ from schema.alerts import AlertQuery
 from schema.config import ConfigMutation, ConfigQuery
 from schema.devices import DeviceMutation, DeviceQuery
 from schema.engine import FleetbeatSchema
+from schema.explanations import ExplanationQuery
 from schema.operational_events import OperationalEventMutation
 from schema.overview import OverviewQuery
+from schema.rule_questions import RuleQuestionQuery
 from schema.rules import RuleMutation, RuleQuery
 from schema.series import MetricQuery
 from schema.subscriptions import DeviceHealthUpdate, Subscription
 from schema.system import SystemQuery
 
-_QUERIES = (AlertQuery, DeviceQuery, RuleQuery, ConfigQuery, OverviewQuery, AdministrationQuery, SystemQuery, MetricQuery)
+_QUERIES = (
+    AlertQuery,
+    DeviceQuery,
+    RuleQuery,
+    RuleQuestionQuery,
+    ExplanationQuery,
+    ConfigQuery,
+    OverviewQuery,
+    AdministrationQuery,
+    SystemQuery,
+    MetricQuery,
+)
 _MUTATIONS = (
     DeviceMutation,
     OperationalEventMutation,

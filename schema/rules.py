@@ -129,7 +129,7 @@ class RuleMutation:
         tenant_id: ID | None = None,
     ) -> AlertRule:
         principal = info.context.principal
-        rule = await rule_changes.create_rule(info.context.context, principal, tenant_id, _rule_input(input))
+        rule = await rule_changes.create_rule(info.context.context, principal, tenant_id, rule_input(input))
         return alert_rule(rule, principal.scope)
 
     @strawberry.mutation
@@ -208,7 +208,7 @@ def _scope(scope: domain.RuleScope) -> RuleScope:
     )
 
 
-def _rule_input(written: AlertRuleInput) -> RuleInput:
+def rule_input(written: AlertRuleInput) -> RuleInput:
     # In a new rule null says no more than leaving out does, but where it says "no bound".
     values = {name: value for name, value in given(written).items() if value is not None or name == "max_alerts_per_hour"}
     values["condition"] = read_condition(written.condition)

@@ -1,6 +1,6 @@
 """Beats: written in batches, read by device."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,13 +27,16 @@ class HeartbeatStore:
         """Writes a batch of any tenants' beats; a repeated one is there already, and so a success. How many were new."""
         return await self._beats.insert_new(EVERY_TENANT, [to_document(beat) for beat in beats])
 
-    async def latest(self, scope: Scope, devices: Sequence[tuple[str, str]]) -> dict[str, Beat]:
-        """The newest beat of each (tenant, device), by device key; devices without one are left out."""
+    async def latest(self, scope: Scope, devices: Sequence[tuple[str, str]], before: datetime | None = None) -> dict[str, Beat]:
+        """The newest beat of each (tenant, device), of those before a time where one is given, by device key; devices without
+        one are left out."""
+        earlier = [] if before is None else [{"$lt": ["$timestamp", before]}]
+        same = [{"$eq": ["$tenant_id", "$$tenant"]}, {"$eq": ["$device_id", "$$device"]}]
         newest = {
             "from": "device_heartbeats",
             "let": {"tenant": "$tenant_id", "device": "$device_id"},
             "pipeline": [
-                {"$match": {"$expr": {"$and": [{"$eq": ["$tenant_id", "$$tenant"]}, {"$eq": ["$device_id", "$$device"]}]}}},
+                {"$match": {"$expr": {"$and": [*same, *earlier]}}},
                 {"$sort": {"tenant_id": 1, "device_id": 1, "timestamp": -1}},
                 {"$limit": 1},
             ],
@@ -94,6 +97,21 @@ class HeartbeatStore:
             if row["count"]:
                 found.setdefault(row["_id"]["device"], {})[row["_id"]["at"]] = Sample(row["count"], row["mean"])
         return found
+
+    async def past(self, tenant_id: str, device_ids: Sequence[str], start: datetime, until: datetime) -> AsyncIterator[Beat]:
+        """What devices said with a timestamp in [start, until], device by device, newest first; what no rule looks at is not
+        in it."""
+        where = {"device_id": {"$in": list(device_ids)}, "timestamp": {"$gte": start, "$lte": until}}
+        order = [("device_id", 1), ("timestamp", -1)]
+        found = self._beats.stream(only(tenant_id), where, projection=_READING, sort=order, batch_size=1_000)
+        async for document in found:
+            yield as_beat(document)
+
+    async def how_many(self, tenant_id: str, device_ids: Sequence[str], start: datetime, until: datetime, at_most: int) -> int:
+        """How many beats `past` would read; counted no further than `at_most`."""
+        where = {"device_id": {"$in": list(device_ids)}, "timestamp": {"$gte": start, "$lte": until}}
+        rows = await self._beats.aggregate(only(tenant_id), where, [{"$limit": at_most}, {"$count": "count"}])
+        return int(rows[0]["count"]) if rows else 0
 
 
 def _gauge(metric: str) -> Any:

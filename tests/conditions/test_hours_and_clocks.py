@@ -1,12 +1,12 @@
 """Opening hours over both changes of the clock, in zones that are unlike each other."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, strategies as some
 
-from app.domain.conditions.local_time import clock_changes, hour_buckets
+from app.domain.conditions.local_time import at_wall, clock_changes, hour_buckets
 from app.domain.conditions.outside_hours import closed_since, is_open, observe_outside_hours, opens_next
 from app.domain.counts import BUCKET, Tally, bucket_start
 from app.domain.operational_event import EventKind
@@ -42,6 +42,21 @@ near_a_change = some.builds(
 def test_changes_of_the_clock_are_found_to_the_second(name: str) -> None:
     year = clock_changes(datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC), ZoneInfo(name))
     assert tuple(year) == CHANGES[name]
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 0), (1, 3600), (90_000, 0), (90_000, 100_000)])
+def test_a_change_is_found_in_any_stretch_that_holds_it(before: int, after: int) -> None:
+    change = CHANGES["Europe/Berlin"][0]
+    start, end = change - timedelta(seconds=before), change + timedelta(seconds=after)
+    assert clock_changes(start, end, ZoneInfo("Europe/Berlin")) == [change]
+    assert clock_changes(start, change - timedelta(seconds=1), ZoneInfo("Europe/Berlin")) == []
+    assert clock_changes(change, end, ZoneInfo("Europe/Berlin")) == []
+
+
+@pytest.mark.parametrize("fold", [0, 1])
+def test_a_wall_time_that_comes_twice_means_the_first_time(fold: int) -> None:
+    found = at_wall(date(2026, 10, 25), time(2, 30, fold=fold), ZoneInfo("Europe/Berlin"))
+    assert found == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
 
 
 @given(condition=conditions, zone=zones, now=near_a_change)

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
-from tests.isolation.world import Things
+from tests.cast import NOW
+from tests.isolation.world import CALLERS, Things, heat, tenant_of
 
 Variables = Callable[[Things, str], dict[str, Any]]
 """From what `acme` has, and who asks."""
@@ -18,6 +20,7 @@ DAY = '{from: "2026-11-21T00:00:00Z", to: "2026-11-22T00:00:00Z"}'
 NEW = {"deviceId": "till-3", "name": "Third till"}
 OLD = {"deviceId": "till-1", "name": "First till"}
 RULE_INPUT = {"name": "Cold", "severity": "LOW", "condition": {"absence": {"afterSec": 5}}}
+HOUR_AGO = (NOW - timedelta(hours=1)).isoformat()
 BOTH_TILLS = ("till-1", "till-2")
 
 
@@ -54,6 +57,15 @@ def alert(state: str) -> Variables:
 
 def rule(things: Things, _: str) -> dict[str, Any]:
     return {"id": things.rule_id}
+
+
+def rule_in_acme(things: Things, _: str) -> dict[str, Any]:
+    return {"id": things.rule_id, "tenant": things.tenant_id}
+
+
+def hot_of(who: str) -> dict[str, Any]:
+    metric = {"metric": heat(tenant_of(CALLERS[who])), "comparison": "GT", "threshold": 60}
+    return {**RULE_INPUT, "condition": {"metric": metric}}
 
 
 def with_input(**values: Any) -> Variables:
@@ -115,6 +127,29 @@ def queries() -> Iterator[Operation]:
     yield Operation("Query.device", "its series", series, in_acme, {**OWN_DEVICE, **STRANGER})
     system = "{ systemStatus { version workers { id } ticks { name lastError } } }"
     yield Operation("Query.systemStatus", "own", system, nothing)
+
+
+def rule_questions() -> Iterator[Operation]:
+    parts = "{ summary steps { stage reason } next { what } }"
+    explain = f"query($id: ID!) {{ explainAlert(id: $id) {parts} }}"
+    yield Operation("Query.explainAlert", "by id", explain, alert("open"), UNKNOWN)
+    why = f'query($id: ID!, $tenant: ID) {{ explainRule(ruleId: $id, deviceId: "till-1", tenantId: $tenant) {parts} }}'
+    yield Operation("Query.explainRule", "by id", why, rule, UNKNOWN)
+    yield Operation("Query.explainRule", "aimed", why, rule_in_acme, STRANGER)
+    trial = """query($tenant: ID, $rule: AlertRuleInput, $id: ID) {
+      testAlertRule(tenantId: $tenant, rule: $rule, id: $id) { subjects matches { subject reason } } }"""
+    yield Operation("Query.testAlertRule", "by id", trial, rule, UNKNOWN)
+    yield Operation("Query.testAlertRule", "own", trial, lambda _, who: {"rule": hot_of(who)})
+    yield Operation(
+        "Query.testAlertRule", "aimed", trial, lambda things, who: {"rule": hot_of(who), **in_acme(things, who)}, STRANGER
+    )
+    replay = f"""query($tenant: ID, $rule: AlertRuleInput!, $against: ID) {{
+      backtestAlertRule(tenantId: $tenant, rule: $rule, against: $against, range: {{from: "{HOUR_AGO}", to: "{NOW.isoformat()}"}}) {{
+        alerts {{ subject reason }} comparedWith {{ onlyBefore {{ reason }} }} }} }}"""
+    root = "Query.backtestAlertRule"
+    yield Operation(root, "own", replay, lambda _, who: {"rule": hot_of(who)})
+    yield Operation(root, "aimed", replay, lambda things, who: {"rule": hot_of(who), **in_acme(things, who)}, STRANGER)
+    yield Operation(root, "against", replay, lambda things, who: {"rule": RULE_INPUT, "against": things.rule_id}, UNKNOWN)
 
 
 def device_mutations() -> Iterator[Operation]:
@@ -252,6 +287,7 @@ def subscriptions() -> Iterator[Operation]:
 
 OPERATIONS = [
     *queries(),
+    *rule_questions(),
     *device_mutations(),
     *alert_mutations(),
     *rule_mutations(),

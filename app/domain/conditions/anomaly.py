@@ -34,7 +34,6 @@ GRACE = timedelta(seconds=10)
 
 _MAD_TO_SIGMA = 1 / 0.6745
 _MEAN_DEVIATION_TO_SIGMA = 1.253314
-_RECENT = timedelta(days=1)
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -104,12 +103,12 @@ def _together(buckets: Mapping[datetime, Sample], start: datetime, end: datetime
 def like_hours(now: datetime, zone: ZoneInfo, baseline_days: int) -> list[datetime]:
     """The buckets, in UTC, of the same local hour of the week in the last `baseline_days` days, latest week first.
 
-    Nothing of the last 24 hours. The hours are whole, so that the answer is the same for as long as the hour lasts.
+    The latest is a week old, so that nothing of the last 24 hours is among them. The hours are whole: the answer is the same
+    for as long as the hour lasts.
     """
     local = now.astimezone(zone)
     weeks = [local.date() - timedelta(days=days) for days in range(7, baseline_days + 1, 7)]
-    starts = [start for day in weeks for start in hour_buckets(day, local.hour, zone)]
-    return [start for start in starts if start + BUCKET <= now - _RECENT]
+    return [start for day in weeks for start in hour_buckets(day, local.hour, zone)]
 
 
 def without_incidents(points: Iterable[Point], incidents: Sequence[Incident]) -> list[Point]:
