@@ -5,9 +5,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from app.domain.beat import Beat, metric_value
+from app.domain.beat import Beat, metric_value, metric_words
 from app.domain.conditions.metric import observe_beats, observe_window
 from app.domain.conditions.observation import Nothing, Seen
+from app.domain.conditions.words import duration
 from app.domain.device import Device
 from app.domain.ids import device_key
 from app.domain.judgement import Sighting
@@ -79,14 +80,14 @@ async def _of_rule(
         new = beats.get(device.id) or ([latest[device.id]] if device.id in latest else [])
         seen = _seen(look, rule, condition, device, new)
         if seen:
-            sightings.append(Sighting(rule, of_device(device), seen, look.around(rule, device)))
+            sightings.append(Sighting(rule, of_device(device), seen, look.around(device.tenant_id, rule, device)))
     return sightings
 
 
 def _seen(look: Look, rule: Rule, condition: MetricCondition, device: Device, beats: Sequence[Beat]) -> Sequence[Seen]:
     # A value holds for as long as the device may be silent; what is older says nothing of now.
     if not beats:
-        return [Nothing(reason=f"no {condition.metric}: no heartbeat is kept")]
+        return [Nothing(reason=f"no {metric_words(condition.metric)}: no heartbeat is kept")]
     silence = (look.now - beats[-1].received_at).total_seconds()
     if silence >= device.offline_after:
         return [Nothing(reason=_silent(condition, silence, device))]
@@ -98,7 +99,7 @@ def _seen(look: Look, rule: Rule, condition: MetricCondition, device: Device, be
 
 
 def _silent(condition: MetricCondition, silence: float, device: Device) -> str:
-    return f"no {condition.metric} for {silence:.0f} s, at least {device.offline_after} s"
+    return f"no {metric_words(condition.metric)} for {silence:.0f} s, at least {device.offline_after} s"
 
 
 async def _of_windows(look: Look, rule: Rule, condition: MetricCondition, devices: Sequence[Device]) -> list[Sighting]:
@@ -112,6 +113,6 @@ async def _of_windows(look: Look, rule: Rule, condition: MetricCondition, device
         found = (metric_value(beat, condition.metric) for beat in windows.get(device.device_id, []))
         seen: Seen | None = observe_window(condition, [value for value in found if value is not None], look.now)
         if seen is None:
-            seen = Nothing(reason=f"no {condition.metric} for {condition.window_sec} s")
-        sightings.append(Sighting(rule, of_device(device), [seen], look.around(rule, device)))
+            seen = Nothing(reason=f"no {metric_words(condition.metric)} in {duration(condition.window_sec)}")
+        sightings.append(Sighting(rule, of_device(device), [seen], look.around(device.tenant_id, rule, device)))
     return sightings

@@ -19,15 +19,17 @@ from app.errors import (
     FleetbeatError,
     ForbiddenError,
     NotFoundError,
-    UnauthenticatedError,
     bad_field,
 )
 from app.principal import Principal, PrincipalKind
 from app.realtime.intake import ArrivedBeat
+from app.senders import no_token, own_tenant, require_open_door, require_sender
 from app.store.connectivity import SeenDevice
 
 MOST_BEATS = 1_000
 """Beats in one call."""
+
+WHAT = "heartbeats"
 
 LATE = timedelta(seconds=30)
 """A beat that was sent so long before it came is late: it takes its place in history by `sentAt`."""
@@ -70,7 +72,7 @@ async def record(context: Context, principal: Principal, beat: BeatInput) -> Bea
 async def record_many(context: Context, principal: Principal, beats: Sequence[BeatInput]) -> BeatBatchAck:
     """Stores what is good of many beats, and says of each bad one why; one bad beat does not hurt the others."""
     now = context.clock.now()
-    _require_sender(context, principal)
+    require_sender(context, principal, WHAT)
     if len(beats) > MOST_BEATS:
         raise bad_field("inputs", f"has {len(beats)} beats; at most {MOST_BEATS} in one call")
     rejected: list[BeatRejection] = []
@@ -89,7 +91,7 @@ async def record_many(context: Context, principal: Principal, beats: Sequence[Be
 async def _admit_many(
     context: Context, principal: Principal, beats: Sequence[BeatInput], now: datetime
 ) -> list[ArrivedBeat | FleetbeatError]:
-    named = [(beat.tenant_id or _own_tenant(principal), beat.device_id) for beat in beats]
+    named = [(beat.tenant_id or own_tenant(principal), beat.device_id) for beat in beats]
     keys = [device_key(tenant, device) for tenant, device in named if tenant and is_tenant_id(tenant) and is_device_id(device)]
     await context.intake.roll.learn(context.store, keys, time.monotonic())
     outcomes: list[ArrivedBeat | FleetbeatError] = []
@@ -103,14 +105,16 @@ async def _admit_many(
 
 async def _admit(context: Context, principal: Principal, beat: BeatInput, now: datetime) -> ArrivedBeat:
     """Authorises, checks and places a beat."""
-    _require_known_caller(context, principal, beat)
-    tenant_id = beat.tenant_id or _own_tenant(principal)
+    require_sender(context, principal, WHAT)
+    tenant_id = beat.tenant_id or own_tenant(principal)
     if tenant_id is None:
+        if principal.kind is PrincipalKind.ANONYMOUS:
+            raise no_token(WHAT)
         raise bad_field("input.tenantId", "say which tenant: the caller does not have exactly one")
     if principal.kind is not PrincipalKind.ANONYMOUS and not principal.scope.covers(tenant_id):
         raise ForbiddenError(f"tenant {tenant_id!r} is not one of the caller's")
     tenant = await context.intake.roll.tenant(context.store, tenant_id, time.monotonic())
-    _require_allowed(context, principal, tenant, tenant_id, beat.device_id)
+    _require_allowed(principal, tenant, tenant_id, beat.device_id)
     errors = check_beat(beat, now)
     if errors:
         raise BadInputError(errors)
@@ -120,32 +124,9 @@ async def _admit(context: Context, principal: Principal, beat: BeatInput, now: d
     return _place(tenant, beat, now)
 
 
-def _require_sender(context: Context, principal: Principal) -> None:
-    if principal.kind is PrincipalKind.ANONYMOUS:
-        if context.settings.device_auth == "on":
-            raise _no_token()
-        return
-    if principal.kind is not PrincipalKind.DEVICE and (principal.role is None or not principal.role.covers(Role.OPERATOR)):
-        raise ForbiddenError("sending heartbeats needs a device's token or the role OPERATOR")
-
-
-def _require_known_caller(context: Context, principal: Principal, beat: BeatInput) -> None:
-    _require_sender(context, principal)
-    if principal.kind is PrincipalKind.ANONYMOUS and beat.tenant_id is None:
-        raise _no_token()
-
-
-def _no_token() -> UnauthenticatedError:
-    return UnauthenticatedError("a heartbeat needs the device's token: `Authorization: Device <token>`")
-
-
-def _require_allowed(context: Context, principal: Principal, tenant: Tenant | None, tenant_id: str, device_id: str) -> None:
-    if principal.kind is PrincipalKind.ANONYMOUS:
-        # Both must be off, and a tenant that does not exist is told nothing more than one that is not open.
-        if tenant is None or tenant.device_auth:
-            raise _no_token()
-        return
-    if not principal.may_beat_for(tenant_id, device_id):
+def _require_allowed(principal: Principal, tenant: Tenant | None, tenant_id: str, device_id: str) -> None:
+    require_open_door(principal, tenant, WHAT)
+    if principal.kind is not PrincipalKind.ANONYMOUS and not principal.may_beat_for(tenant_id, device_id):
         raise ForbiddenError(f"this token is not for device {device_id!r} of tenant {tenant_id!r}")
 
 
@@ -209,12 +190,6 @@ def _beat_id(tenant_id: str, beat: BeatInput, now: datetime) -> str:
     # Without a boot id the counter starts anew unseen when the device does: then only ten minutes count as again.
     span = boot_id or f"@{int(now.timestamp()) // 600}"
     return f"{key}:{span}:{sequence}:"
-
-
-def _own_tenant(principal: Principal) -> str | None:
-    if principal.tenant_ids is not None and len(principal.tenant_ids) == 1:
-        return next(iter(principal.tenant_ids))
-    return None
 
 
 def _found(seen: dict[str, SeenDevice], arrived: ArrivedBeat) -> SeenDevice:

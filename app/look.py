@@ -14,7 +14,7 @@ from app.domain.judgement import Sighting
 from app.domain.rule import Condition, Rule, RuleState, state_id
 from app.domain.stages import Around
 from app.domain.subject import SubjectKind, of_tenant
-from app.domain.tenant import Tenant
+from app.domain.tenant import Tenant, most_alerts_per_hour
 from app.rules import effective_rules
 
 Kind = TypeVar("Kind", bound=Condition)
@@ -23,10 +23,16 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Look:
-    """What came in (after, now], what is remembered, and the rules of the tenants that it turns out to be about."""
+    """What came in (after, now], what is remembered, and the rules of the tenants that it turns out to be about.
+
+    `last` is when the lane was last looked at, and `since` a little before that, however long ago it was: what is counted or
+    kept as a state is never too old.
+    """
 
     context: Context
     lane: int
+    last: datetime
+    since: datetime
     after: datetime
     now: datetime
     states: dict[str, RuleState]
@@ -57,9 +63,10 @@ class Look:
         mine = (state for state in self.states.values() if state.family in families)
         return [state for state in mine if state.windowed or (state.next_due is not None and state.next_due <= self.now)]
 
-    def around(self, rule: Rule, device: Device | None = None) -> Around:
+    def around(self, tenant_id: str, rule: Rule, device: Device | None = None) -> Around:
         """What holds around a subject of a rule."""
-        return Around(most_per_hour=rule.max_alerts_per_hour, silent_after=None if device is None else device.offline_after)
+        most = most_alerts_per_hour(rule, self.tenants[tenant_id])
+        return Around(most_per_hour=most, silent_after=None if device is None else device.offline_after)
 
     def heard_at(self, rule: Rule, device: Device) -> datetime | None:
         """When a rule that minds silence last heard a value of the device."""

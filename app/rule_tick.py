@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import structlog
 
+from app.anomalies import anomaly_sightings
 from app.context import Context
 from app.domain.conditions.observation import is_breach, is_worth_watching
 from app.domain.judgement import Sighting
@@ -14,6 +15,7 @@ from app.evaluation import add_decisions
 from app.gauges import due_devices, gauge_sightings, suspects
 from app.look import Look
 from app.store.mongo import Session
+from app.tallies import FAMILIES as TALLIES, tally_sightings
 from app.transitions import Writes, transact
 from app.watched_services import service_sightings
 
@@ -31,7 +33,7 @@ FORGET = timedelta(minutes=10)
 """A wait that no look renewed, so long after its time, belongs to a rule that does not apply any more."""
 
 MARK = "rules"
-FAMILIES = ("metric", "service")
+FAMILIES = ("metric", "service", "anomaly", *TALLIES)
 """What this tick judges; silence is the sweep's."""
 
 _log = structlog.get_logger(__name__)
@@ -42,9 +44,11 @@ async def judge_lane(context: Context, lane: int) -> int:
     now = context.clock.now()
     mark = await context.store.leases.watermark(MARK, lane) or now - REACH
     after = max(mark - OVERLAP, now - REACH)
-    look = Look(context, lane, after, now, await context.store.rule_states.of_families(lane, FAMILIES))
+    look = Look(context, lane, mark, mark - OVERLAP, after, now, await context.store.rule_states.of_families(lane, FAMILIES))
     beats_read = await _judge_beats(look)
+    await _write(look, await tally_sightings(look))
     await _write(look, await service_sightings(look))
+    await _write(look, await anomaly_sightings(look))
     await _write(look, await look.failure_sightings())
     await context.store.rule_states.forget_overdue(lane, FAMILIES, now - FORGET)
     await context.store.leases.advance(MARK, lane, now)

@@ -7,7 +7,7 @@ from app.principal import Principal, PrincipalKind
 
 
 def require_sender(context: Context, principal: Principal, what: str) -> None:
-    """`what` is what is sent, in the plural. Nobody may send only where `DEVICE_AUTH` is off."""
+    """`what` is what is sent, in the plural. Without a token one may send only where `DEVICE_AUTH` is off."""
     if principal.kind is PrincipalKind.ANONYMOUS:
         if context.settings.device_auth == "on":
             raise no_token(what)
@@ -17,7 +17,7 @@ def require_sender(context: Context, principal: Principal, what: str) -> None:
 
 
 def require_open_door(principal: Principal, tenant: Tenant | None, what: str) -> None:
-    """Nobody may send for a tenant that has switched `deviceAuth` off, and for no other."""
+    """Without a token one may send for a tenant that has switched `deviceAuth` off, and for no other."""
     # A tenant that does not exist is told nothing more than one that is not open.
     if principal.kind is PrincipalKind.ANONYMOUS and (tenant is None or tenant.device_auth):
         raise no_token(what)

@@ -13,7 +13,7 @@ from app.look import Look
 
 async def service_sightings(look: Look) -> list[Sighting]:
     """What every service rule sees."""
-    services = {one.id: one for one in await look.context.store.services.in_trouble_or_changed(look.lane, look.after)}
+    services = {one.id: one for one in await look.context.store.services.in_trouble_or_changed(look.lane, look.since)}
     remembered = {service_id(one.tenant_id, one.subject_id) for one in look.states.values() if one.family == "service"}
     services |= await look.context.store.services.get_many(sorted(remembered - services.keys()))
     await look.learn({service.tenant_id for service in services.values()})
@@ -34,7 +34,7 @@ async def _of_rule(look: Look, rule: Rule, condition: ServiceCondition, services
             msgspec.structs.replace(rule, severity=severity_of(rule, one)),
             of_service(one),
             [observe_service(condition, one, look.now)],
-            look.around(rule),
+            look.around(one.tenant_id, rule),
         )
         for one in meant
     ]

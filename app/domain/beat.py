@@ -72,6 +72,16 @@ METRIC_FIELDS = {
 }
 """The gauges with a field of their own: name in rules and on the wire -> field."""
 
+METRIC_WORDS = {
+    "errorRate5m": "error rate",
+    "requestLatencyP95": "request latency p95",
+    "syncLagSec": "sync lag",
+    "memoryUsage": "memory usage",
+    "cpuUsage": "CPU usage",
+    "diskUsage": "disk usage",
+}
+"""What people call the gauges; any other goes by its own name."""
+
 METRIC_UNITS = {
     "errorRate5m": "",
     "requestLatencyP95": "ms",
@@ -80,6 +90,10 @@ METRIC_UNITS = {
     "cpuUsage": "%",
     "diskUsage": "%",
 }
+
+
+def metric_words(name: str) -> str:
+    return METRIC_WORDS.get(name, name)
 
 
 def metric_value(beat: Beat, name: str) -> float | None:

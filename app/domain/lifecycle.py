@@ -11,7 +11,7 @@ import msgspec
 from app.domain.alert import SEVERITY_RANK, Alert, AlertEventType, AlertStatus, Change, Resolution, Severity
 from app.domain.conditions.observation import Observation, Seen
 from app.domain.ids import dedup_key
-from app.domain.rule import Rule
+from app.domain.rule import Rule, ServiceCondition
 from app.domain.stages import Verdict
 from app.domain.subject import Subject
 from app.errors import ConflictError, bad_field
@@ -24,7 +24,7 @@ PERSON_RESOLUTIONS = (Resolution.MANUAL, Resolution.FALSE_POSITIVE)
 def open_alert(alert_id: str, rule: Rule, subject: Subject, seen: Seen, verdict: Verdict, now: datetime) -> Change:
     """A new alert of a rule on a subject; its record keeps how it came about."""
     value, threshold, unit = (seen.value, seen.threshold, seen.unit) if isinstance(seen, Observation) else (None, None, None)
-    reason = verdict.steps[1].reason
+    reason = verdict.steps[1].reason + _held(rule, now - verdict.first_seen)
     alert = Alert(
         id=alert_id,
         tenant_id=subject.tenant_id,
@@ -113,7 +113,8 @@ def resolve(alert: Alert, actor: str | None, reason: str, kind: Resolution, now:
         status=AlertStatus.RESOLVED,
         live=False,
         flapping=False,
-        last_seen=now,
+        # A person ends what may still be bad; only what recovered was seen to the end.
+        last_seen=now if kind is Resolution.RECOVERED else alert.last_seen,
         resolved_at=now,
         resolved_by=actor,
         resolution=kind,
@@ -168,6 +169,14 @@ def conflict(alert: Alert, what: str) -> ConflictError:
         "resolvedBy": alert.resolved_by,
     }
     return ConflictError(f"alert {alert.id} {what}: it is {alert.status.name}{by} at version {alert.version}", current)
+
+
+def _held(rule: Rule, held: timedelta) -> str:
+    """For how long it has been so, where the rule waited for that and its condition does not say it."""
+    seconds = held.total_seconds()
+    if rule.for_sec == 0 or seconds < 1 or isinstance(rule.condition, ServiceCondition):
+        return ""
+    return f" for {seconds:.0f} s" if seconds < 120 else f" for {seconds / 60:.0f} min"
 
 
 def _open_again(alert: Alert) -> Alert:

@@ -1,11 +1,12 @@
 """Alerts as they are: found by id, by key and by device, and written with their record."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from app.domain.alert import Alert, Change, Severity
 from app.domain.ids import device_key
 from app.domain.subject import SubjectKind
-from app.domain.tenant import EVERY_TENANT, Scope
+from app.domain.tenant import EVERY_TENANT, Scope, only
 from app.store.encoding import Document, from_document, to_document
 from app.store.mongo import Mongo, Session
 
@@ -59,6 +60,17 @@ class AlertStore:
         group = {"$group": {"_id": {"tenant": "$tenant_id", "device": "$subject_id"}, "severities": {"$addToSet": "$severity"}}}
         rows = await self._alerts.aggregate(scope, {"live": True, "subject_kind": SubjectKind.DEVICE.value}, [group])
         return {device_key(row["_id"]["tenant"], row["_id"]["device"]): set(map(Severity, row["severities"])) for row in rows}
+
+    async def troubles(
+        self, tenant_id: str, dedup_keys: Sequence[str], since: datetime
+    ) -> dict[str, list[tuple[datetime, datetime]]]:
+        """From when until when it was bad, for each alert of these keys that was seen since, by key."""
+        where = {"dedup_key": {"$in": list(dedup_keys)}, "last_seen": {"$gte": since}}
+        shown = {"dedup_key": 1, "first_seen": 1, "last_seen": 1}
+        found: dict[str, list[tuple[datetime, datetime]]] = {}
+        for row in await self._alerts.find(only(tenant_id), where, projection=shown):
+            found.setdefault(row["dedup_key"], []).append((row["first_seen"], row["last_seen"]))
+        return found
 
     async def all_live(self, scope: Scope) -> list[Alert]:
         return [from_document(document, Alert) for document in await self._alerts.find(scope, {"live": True})]

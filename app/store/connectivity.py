@@ -126,6 +126,12 @@ class ConnectivityStore:
         found = await self._devices.find(EVERY_TENANT, {"_id": {"$in": list(device_keys)}}, session=session)
         return {document["_id"]: from_document(document, Device) for document in found}
 
+    async def heard_since(self, scope: Scope, since: datetime) -> list[Device]:
+        """Devices that beat since then and were not retired, by id."""
+        where = {"last_seen": {"$gte": since}, "retired_at": None}
+        found = await self._devices.find(scope, where, sort=[("device_id", 1)])
+        return [from_document(document, Device) for document in found]
+
     async def settle(self, settlements: Sequence[Settlement], now: datetime, session: Session) -> None:
         """Writes what was decided in the same transaction that read the devices: a beat in between aborts it."""
         changes: list[tuple[Document, Any]] = []

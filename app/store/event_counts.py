@@ -77,6 +77,17 @@ class EventCountStore:
             buckets.setdefault(row["subject_id"], {})[row["start"]] = Tally(row["success"], row["failure"])
         return buckets
 
+    async def known_from(self, tenant_id: str) -> datetime | None:
+        """When the tenant's counting began: what was not counted before is not known, what was not counted since is none."""
+        first = None
+        for event in EventKind:
+            # One look along the index for each kind.
+            where = {"place": SubjectKind.TENANT.value, "subject_id": tenant_id, "kind": event.value}
+            row = await self._counts.find_one(only(tenant_id), where, sort=[("start", 1)], projection={"start": 1})
+            if row is not None and (first is None or row["start"] < first):
+                first = row["start"]
+        return first
+
     async def changed_in_lane(self, lane: int, after: datetime, until: datetime, limit: int = MOST_CHANGES) -> list[ChangedCount]:
         """What changed in the lane in (after, until], each place and kind once, oldest first.
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from app.domain.beat import METRIC_FIELDS, Beat
+from app.domain.conditions.anomaly import Sample
 from app.domain.ids import device_key
 from app.domain.tenant import EVERY_TENANT, Scope, only
 from app.store.encoding import Document, from_document, to_document
@@ -93,6 +94,32 @@ class HeartbeatStore:
         where = {"device_id": {"$in": list(device_ids)}, "timestamp": {"$gte": start, "$lte": until}}
         rows = await self._beats.aggregate(only(tenant_id), where, [{"$limit": at_most}, {"$count": "count"}])
         return int(rows[0]["count"]) if rows else 0
+
+    async def means(
+        self, tenant_id: str, device_ids: Sequence[str], metric: str, start: datetime, end: datetime
+    ) -> dict[str, dict[datetime, Sample]]:
+        """How many values a gauge had, and their mean, in each five minutes of [start, end), by device and by their start."""
+        bucket = {"$dateTrunc": {"date": "$timestamp", "unit": "minute", "binSize": 5}}
+        group = {
+            "_id": {"device": "$device_id", "at": bucket},
+            "count": {"$sum": {"$cond": [{"$isNumber": "$value"}, 1, 0]}},
+            "mean": {"$avg": "$value"},
+        }
+        where = {"device_id": {"$in": list(device_ids)}, "timestamp": {"$gte": start, "$lt": end}}
+        stages = [{"$project": {"device_id": 1, "timestamp": 1, "value": _gauge(metric)}}, {"$group": group}]
+        found: dict[str, dict[datetime, Sample]] = {}
+        for row in await self._beats.aggregate(only(tenant_id), where, stages):
+            if row["count"]:
+                found.setdefault(row["_id"]["device"], {})[row["_id"]["at"]] = Sample(row["count"], row["mean"])
+        return found
+
+
+def _gauge(metric: str) -> Any:
+    """The value of a gauge in a beat, for a pipeline."""
+    if metric in METRIC_FIELDS:
+        return f"${METRIC_FIELDS[metric]}"
+    named = {"$filter": {"input": {"$ifNull": ["$metrics", []]}, "cond": {"$eq": ["$$this.name", {"$literal": metric}]}}}
+    return {"$first": {"$map": {"input": named, "in": "$$this.value"}}}
 
 
 def as_beat(reading: Document) -> Beat:

@@ -49,6 +49,7 @@ INDEXES: Mapping[str, list[IndexModel]] = {
             unique=True,
             partialFilterExpression={"live": True},
         ),
+        IndexModel([("tenant_id", _UP), ("dedup_key", _UP), ("last_seen", _UP)], name="troubles"),
         IndexModel([("tenant_id", _UP), ("first_seen", _DOWN), ("_id", _DOWN)], name="newest"),
         IndexModel([("tenant_id", _UP), ("live", _UP), ("subject_id", _UP), ("severity", _UP)], name="live_subjects"),
         IndexModel([("tenant_id", _UP), ("severity_rank", _UP), ("first_seen", _DOWN), ("_id", _DOWN)], name="by_severity"),
@@ -72,7 +73,7 @@ INDEXES: Mapping[str, list[IndexModel]] = {
     ],
     "operational_events": [
         IndexModel([("tenant_id", _UP), ("kind", _UP), ("at", _UP)], name="history"),
-        IndexModel([("tenant_id", _UP), ("kind", _UP), ("received_at", _UP)], name="arrivals"),
+        IndexModel([("tenant_id", _UP), ("kind", _UP), ("received_at", _UP), ("_id", _UP)], name="arrivals"),
         IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0),
     ],
     "event_counts": [

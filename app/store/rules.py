@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
+from app.domain.ids import lane_of
 from app.domain.rule import Rule
 from app.domain.tenant import EVERY_TENANT, Scope
 from app.store.encoding import Document, from_document, to_document
@@ -18,6 +19,7 @@ class RuleStore:
         self._own = mongo.tenant_collection("alert_rules")
         self._all = mongo.platform_collection("alert_rules")
         self._alerts = mongo.tenant_collection("provider_alerts")
+        self._tenants = mongo.platform_collection("tenants")
 
     async def applying(
         self, tenant_ids: Iterable[str], keys: Collection[str] | None = None, session: Session | None = None
@@ -69,6 +71,14 @@ class RuleStore:
         """Every tenant's own rule of this key."""
         where = {"key": key, "tenant_id": {"$ne": None}}
         return [from_document(document, Rule) for document in await self._own.find(EVERY_TENANT, where)]
+
+    async def tenants_with_family(self, family: str, lane: int) -> set[str]:
+        """The tenants of a lane that have rules of a family of their own; all of the lane where the platform has one."""
+        where = {"condition.family": family, "enabled": True}
+        owners = {row["tenant_id"] for row in await self._all.find(where, projection={"tenant_id": 1})}
+        if None in owners:
+            owners = {row["_id"] for row in await self._tenants.find({}, projection={"_id": 1})}
+        return {tenant_id for tenant_id in owners if lane_of(tenant_id) == lane}
 
     async def overriding(self, keys: Collection[str]) -> set[tuple[str, str]]:
         """(tenant, key) of every tenant's own rule of these keys."""

@@ -125,7 +125,7 @@ def test_a_gauge_that_never_moved_alarms_once_it_moves_for_real() -> None:
 
 def test_a_gauge_that_was_always_0_gives_no_measure_of_a_change() -> None:
     found = look(0.1, values=[0.0])
-    assert found == Nothing(reason="cpuUsage was always 0 at this hour: no measure of a change", look_again=minutes(10))
+    assert found == Nothing(reason="CPU usage was always 0 at this hour: no measure of a change", look_again=minutes(10))
     assert seen(0.0, values=[0.0]).good
 
 
@@ -149,14 +149,14 @@ def test_a_rule_learns_until_it_has_points_enough_of_two_weeks(points: list[Poin
 def test_while_it_learns_it_says_how_far_it_is() -> None:
     found = observe_anomaly(an_anomaly(), Sample(15, 90), Sample(60, 90), baseline(TEN)[:9], NOW, UTC_ZONE)
     assert found == Nothing(
-        reason="still learning what cpuUsage usually is: 9 of 12 five minutes at this hour, of 1 of 2 weeks",
+        reason="still learning what CPU usage usually is: 9 of 12 five minutes at this hour, of 1 of 2 weeks",
         look_again=minutes(10),
     )
 
 
 def test_without_values_there_is_nothing_to_judge() -> None:
     found = observe_anomaly(an_anomaly(), Sample(), Sample(3, 40), baseline(TEN), NOW, UTC_ZONE)
-    assert found == Nothing(reason="no cpuUsage in 15 min", look_again=None)
+    assert found == Nothing(reason="no CPU usage in 15 min", look_again=None)
 
 
 def test_one_value_is_a_sample_and_none_is_an_empty_one() -> None:
@@ -168,11 +168,11 @@ def test_one_value_is_a_sample_and_none_is_an_empty_one() -> None:
 @pytest.mark.parametrize(
     ("short", "long", "reason"),
     [
-        (92, 80, "cpuUsage 92 %, usually 30 to 46 % on Mondays at 12 h (score 8.8, over 3.5; over 60 min 6.7)"),
-        (92, 41, "cpuUsage 92 %, usually 30 to 46 % on Mondays at 12 h (score 8.8, over 3.5; but over 60 min 0.17)"),
-        (2, 2, "cpuUsage 2 %, usually 30 to 46 % on Mondays at 12 h (score -6.4, under -3.5; over 60 min -6.4)"),
-        (43, 43, "cpuUsage 43 %, usually 30 to 46 % on Mondays at 12 h (score 0.51, not over 3.5)"),
-        (37, 37, "cpuUsage 37 %, usually 30 to 46 % on Mondays at 12 h (score -0.51, not under -3.5)"),
+        (92, 80, "CPU usage 92 %, usually 30 to 46 % on Mondays at 12 h (score 8.8, over 3.5; over 60 min 6.7)"),
+        (92, 41, "CPU usage 92 %, usually 30 to 46 % on Mondays at 12 h (score 8.8, over 3.5; but over 60 min 0.17)"),
+        (2, 2, "CPU usage 2 %, usually 30 to 46 % on Mondays at 12 h (score -6.4, under -3.5; over 60 min -6.4)"),
+        (43, 43, "CPU usage 43 %, usually 30 to 46 % on Mondays at 12 h (score 0.51, not over 3.5)"),
+        (37, 37, "CPU usage 37 %, usually 30 to 46 % on Mondays at 12 h (score -0.51, not under -3.5)"),
     ],
 )
 def test_the_reason_names_value_range_hour_and_scores(short: float, long: float, reason: str) -> None:

@@ -30,19 +30,19 @@ def test_a_mean_lies_between_the_least_and_the_most(values: list[float]) -> None
 def test_a_count_has_no_unit() -> None:
     seen = observe_window(cpu_over(3, aggregation=Aggregation.COUNT, window_sec=60), [50.0] * 5, at(0))
     assert seen is not None
-    assert seen.reason == "count of cpuUsage over 60 s 5, over 3"
+    assert seen.reason == "count of CPU usage over 1 min 5, over 3"
     assert seen.unit is None
 
 
 @pytest.mark.parametrize(
     ("value", "threshold", "reason"),
     [
-        (90.001, 90, "cpuUsage 90.001 %, over 90 %"),
-        (90.5, 90, "cpuUsage 90.5 %, over 90 %"),
-        (1000.4, 1000, "cpuUsage 1,000.4 %, over 1,000 %"),
-        (123_456.7, 1000, "cpuUsage 123,457 %, over 1,000 %"),
-        (1e300, 1000, "cpuUsage 1e+300 %, over 1,000 %"),
-        (90, 90, "cpuUsage 90 %, not over 90 %"),
+        (90.001, 90, "CPU usage 90.001 %, over 90 %"),
+        (90.5, 90, "CPU usage 90.5 %, over 90 %"),
+        (1000.4, 1000, "CPU usage 1,000.4 %, over 1,000 %"),
+        (123_456.7, 1000, "CPU usage 123,457 %, over 1,000 %"),
+        (1e300, 1000, "CPU usage 1e+300 %, over 1,000 %"),
+        (90, 90, "CPU usage 90 %, not over 90 %"),
     ],
 )
 def test_a_reason_never_shows_a_value_as_its_own_bound(value: float, threshold: float, reason: str) -> None:

@@ -44,6 +44,18 @@ RULES = {
     "takes up to 1,000 at once": "heartbeats/test_bad_input::test_more_than_a_thousand_beats_are_refused_together",
     "and stores the good ones": "heartbeats/test_bad_input::test_one_bad_beat_does_not_hurt_the_others",
     "then it is registered by it": "heartbeats/test_senders::test_an_admin_registers_by_beating_with_what_the_beat_says",
+    "a device's token sends its own": "operational_events/test_senders::test_a_device_that_names_none_sends_for_itself",
+    "Other devices need not be registered": "operational_events/test_taking::test_an_unknown_device_is_counted_and_not_registered",
+    "with every bad field in the message": (
+        "operational_events/test_taking::test_one_bad_event_does_not_hurt_the_others_and_every_bad_field_is_named"
+    ),
+    "again is accepted and counts once": "operational_events/test_repeats::test_the_same_reference_counts_once_as_it_first_came",
+    "30 days back or more": "operational_events/test_taking::test_what_is_out_of_bounds_is_named_and_not_written",
+    "What comes late counts where it belongs": "operational_events/test_counts::test_a_late_event_counts_in_its_own_five_minutes",
+    "one stands for many that are alike": ("operational_events/test_counts::test_successes_failures_and_amounts_add_up_by_kind"),
+    "the store where that device stands": (
+        "operational_events/test_taking::test_the_store_of_a_registered_device_counts_where_the_event_names_none"
+    ),
     # 5 Lists
     "`first` is 1 to 200": "contract/test_over_http::test_a_list_has_its_most",
     "a cursor belongs to the order it came from": "alerts/test_lists::test_a_cursor_of_something_else_is_refused",

@@ -12,8 +12,12 @@ from typer.testing import CliRunner
 
 from app import telemetry
 from app.cli import COMMANDS, application
+from app.config_yaml import read_yaml
+from app.domain.config_document import read_config
+from app.domain.config_plan import Book, wanted_rules
 from app.domain.defaults import platform_rules
-from app.domain.rule import MetricCondition, Rule
+from app.domain.faults import Faults
+from app.domain.rule import MetricCondition, OutsideHoursCondition, RatioCondition, Rule, ServiceCondition, SpikeCondition
 from app.settings import ALIASES, Settings
 from app.simulation.scenarios import Scenario
 from tests.cast import NOW
@@ -64,7 +68,7 @@ async def test_the_python_device_beats(installation: Installation, tmp_path: Pat
 async def test_the_curl_device_beats_and_the_curl_admin_reads(installation: Installation) -> None:
     token = await _registered(installation)
     examples = [block for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) if "curl -s" in block]
-    assert len(examples) == 3
+    assert len(examples) == 4
     said = ""
     for example in examples:
         script = re.sub(r"^TOKEN=.*\n", "", example).replace("http://127.0.0.1:8080/graphql", installation.url)
@@ -75,6 +79,7 @@ async def test_the_curl_device_beats_and_the_curl_admin_reads(installation: Inst
         )
     assert '"errors"' not in said
     assert '"nextWithinSec"' in said
+    assert '"accepted": 2' in said or '"accepted":2' in said
 
 
 def test_the_table_of_settings_is_whole_and_true() -> None:
@@ -103,22 +108,48 @@ def test_the_table_of_rules_is_whole() -> None:
     rules = {rule.key: rule for rule in platform_rules(90, NOW)}
     assert sorted(rows) == sorted(rules)
     for key, rule in rules.items():
-        assert rule.severity.name in rows[key]
-        assert f"{rule.cooldown_sec // 60} min" in rows[key]
-        assert _numbers(rows[key].split("|")[2]) == _bounds(rule)
+        fires, severity, cooldown = rows[key].split("|")[2:5]
+        follows_tier = isinstance(rule.condition, ServiceCondition) and rule.condition.service is None
+        assert ("by tier" if follows_tier else rule.severity.name) in severity
+        assert f"{rule.cooldown_sec // 60} min" in cooldown
+        assert _numbers(fires) == _bounds(rule)
+        assert ("a person resolves it" in fires) is not rule.auto_resolve
 
 
 def _numbers(text: str) -> set[float]:
-    return {float(number.replace(",", "")) for number in re.findall(r"(?<![\w])[\d,.]*\d", text)}
+    clock = re.compile(r"(\d\d):00")
+    plain = clock.sub("", text)
+    return {float(number.replace(",", "")) for number in re.findall(r"(?<![\w])[\d,.]*\d", plain)} | {
+        float(hour) for hour in clock.findall(text)
+    }
 
 
 def _bounds(rule: Rule) -> set[float]:
-    """What makes a rule fire, as the table says it: ratios in percent."""
-    if not isinstance(rule.condition, MetricCondition):
-        return {float(Settings.model_fields["heartbeat_offline_seconds"].default)}
-    factor = 100 if rule.condition.metric == "errorRate5m" else 1
-    bounds = (rule.condition.threshold, rule.condition.recovery_threshold)
-    return {bound * factor for bound in bounds if bound is not None} | ({float(rule.for_sec)} if rule.for_sec else set())
+    """What makes a rule fire, as the table says it: ratios in percent, windows in minutes, clocks by the hour."""
+    hold = {float(rule.for_sec)} if rule.for_sec else set()
+    match rule.condition:
+        case MetricCondition(metric=metric, threshold=threshold, recovery_threshold=recovery):
+            factor = 100 if metric == "errorRate5m" else 1
+            return hold | {bound * factor for bound in (threshold, recovery) if bound is not None}
+        case RatioCondition(threshold=share, window_sec=window):
+            return {share * 100, window / 60}
+        case SpikeCondition(factor=factor, window_sec=window):
+            return {factor, window / 60}
+        case OutsideHoursCondition(opens=opens, closes=closes):
+            return {float(opens[:2]), float(closes[:2])}
+        case ServiceCondition():
+            return hold
+    return {float(Settings.model_fields["heartbeat_offline_seconds"].default)}
+
+
+def test_the_example_of_a_configuration_is_one() -> None:
+    text = re.findall(r"<!-- config-example -->\n```yaml\n(.*?)```", README, re.DOTALL)[0]
+    faults = Faults()
+    config = read_config(read_yaml(text, faults), faults)
+    defaults = {rule.key: rule for rule in platform_rules(90, NOW)}
+    wanted = wanted_rules(config, Book(tenant_id="demo", now=NOW, own={}, defaults=defaults), faults)
+    assert faults.found == []
+    assert sorted(wanted) == ["after_hours_sales", "cpu_high", "payments_at_the_gate"]
 
 
 @pytest.mark.parametrize("line", sorted(set(re.findall(r"(?:`|\.venv/bin/)fleetbeat ([a-z][^`\n]*)", README))))

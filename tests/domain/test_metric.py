@@ -35,10 +35,10 @@ def test_between_recovery_and_threshold_it_is_neither_bad_nor_good() -> None:
 
 
 def test_the_reason_names_value_and_bound() -> None:
-    assert observe_value(cpu_over(90), 93.4, at(0)).reason == "cpuUsage 93.4 %, over 90 %"
-    assert observe_value(cpu_over(90, recovery_threshold=80), 70, at(0)).reason == "cpuUsage 70 %, not over 80 %"
+    assert observe_value(cpu_over(90), 93.4, at(0)).reason == "CPU usage 93.4 %, over 90 %"
+    assert observe_value(cpu_over(90, recovery_threshold=80), 70, at(0)).reason == "CPU usage 70 %, not over 80 %"
     window = cpu_over(90, aggregation=Aggregation.AVG, window_sec=300)
-    assert observe_value(window, 95, at(0)).reason == "avg of cpuUsage over 300 s 95 %, over 90 %"
+    assert observe_value(window, 95, at(0)).reason == "avg of CPU usage over 5 min 95 %, over 90 %"
 
 
 def test_a_beat_without_the_gauge_says_nothing() -> None:

@@ -23,7 +23,7 @@ async def test_sync_lag_over_the_settings_bound_opens_and_recovers(fleet: Fleet)
     assert await _beat_and_judge(fleet, 15, sync_lag_sec=143) == ["sync_lag_high OPENED"]
     [alert] = await fleet.alerts("till-1")
     assert (alert.severity, alert.value, alert.threshold, alert.unit) == (Severity.MEDIUM, 143, 90, "s")
-    assert alert.message == "syncLagSec 143 s, over 90 s"
+    assert alert.message == "sync lag 143 s, over 90 s"
     assert await _beat_and_judge(fleet, 15, sync_lag_sec=12) == ["sync_lag_high RESOLVED"]
 
 
@@ -40,6 +40,15 @@ async def test_cpu_fires_after_five_minutes_and_recovers_under_its_own_bound(fle
     assert {minute: what for minute, what in told.items() if what} == {5: ["cpu_high OPENED"]}
     assert await _beat_and_judge(fleet, 60, cpu_usage=85) == []  # under 90, not under 80
     assert await _beat_and_judge(fleet, 60, cpu_usage=80) == ["cpu_high RESOLVED"]
+
+
+async def test_what_was_held_for_some_time_says_for_how_long(fleet: Fleet) -> None:
+    await fleet.context.store.rules.insert(a_rule(cpu_over(50), key="warm", id="r-2", for_sec=240))
+    await fleet.add("till-1")
+    for _ in range(5):
+        await _beat_and_judge(fleet, 60, cpu_usage=70)
+    [alert] = await fleet.alerts("till-1")
+    assert alert.message == "CPU usage 70 %, over 50 % for 4 min"
 
 
 async def test_time_alone_ripens_a_breach_between_two_beats(fleet: Fleet) -> None:

@@ -43,7 +43,7 @@ async def test_without_a_value_an_alert_ends_when_the_rule_says_resolve(fleet: F
     assert await look(fleet, 1, disk_usage=1) == ["RESOLVED"]  # 120 s after the last value, as long as the device may be silent
     [*_, resolved] = await fleet.record()
     assert resolved.alert.resolution is Resolution.NO_DATA
-    assert resolved.reason == "no cpuUsage for 120 s, at least 120 s: the rule ends its alerts then"
+    assert resolved.reason == "no CPU usage for 120 s, at least 120 s: the rule ends its alerts then"
 
 
 async def test_an_alert_of_a_device_that_went_silent_ends_when_the_rule_says_resolve(fleet: Fleet) -> None:
@@ -59,7 +59,7 @@ async def test_a_value_that_fails_to_come_is_an_alert_when_the_rule_says_so(flee
     assert await look(fleet, 60, disk_usage=1) == []
     assert await look(fleet, 60, disk_usage=1) == ["OPENED"]
     [alert] = await fleet.alerts("till-1")
-    assert alert.message == "no cpuUsage for 120 s, at least 120 s: the rule alerts on that"
+    assert alert.message == "no CPU usage for 120 s, at least 120 s: the rule alerts on that"
     assert await look(fleet, 5, cpu_usage=10) == ["RESOLVED"]
 
 

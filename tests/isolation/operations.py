@@ -167,6 +167,17 @@ def device_mutations() -> Iterator[Operation]:
         lambda things, _: {"inputs": [{"tenantId": things.tenant_id, "deviceId": one} for one in BOTH_TILLS]},
         {**ACTING, **ANY_DEVICE},
     )
+    events = """mutation($events: [OperationalEventInput!]!) {
+      recordEvents(events: $events) { accepted rejected { index deviceId code message } } }"""
+    sold: dict[str, Any] = {"kind": "SALE"}
+    yield Operation("Mutation.recordEvents", "own", events, lambda _, __: {"events": [sold]}, {**ACTING, **ANY_DEVICE})
+    yield Operation(
+        "Mutation.recordEvents",
+        "aimed",
+        events,
+        lambda things, _: {"events": [{**sold, "tenantId": things.tenant_id, "deviceId": one} for one in BOTH_TILLS]},
+        {**ACTING, **ANY_DEVICE},
+    )
     for name, given in (("registerDevice", NEW), ("updateDevice", OLD)):
         shown = "device { id name }" if name == "registerDevice" else "id name"
         document = f"mutation($input: DeviceInput!) {{ {name}(input: $input) {{ {shown} }} }}"

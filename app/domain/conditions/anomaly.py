@@ -1,19 +1,19 @@
 """Anomaly: a gauge far from what is usual at this hour of the week."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from statistics import median
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from app.domain.beat import METRIC_UNITS
+from app.domain.beat import METRIC_UNITS, metric_words
 from app.domain.conditions.incidents import Incident, in_trouble
 from app.domain.conditions.local_time import WEEKDAYS, hour_buckets
 from app.domain.conditions.observation import Nothing, Observation
 from app.domain.conditions.words import amount, duration
-from app.domain.counts import BUCKET, next_boundary
+from app.domain.counts import BUCKET, bucket_start, next_boundary
 from app.domain.rule import AnomalyCondition
 
 LEAST_POINTS = 12
@@ -28,6 +28,9 @@ HORIZONS = 4
 
 FLOOR = 0.005
 """The least spread, as a share of the median: a gauge that hardly ever moves does not alarm over a hair's breadth."""
+
+GRACE = timedelta(seconds=10)
+"""How long after five minutes have ended they are judged."""
 
 _MAD_TO_SIGMA = 1 / 0.6745
 _MEAN_DEVIATION_TO_SIGMA = 1.253314
@@ -64,6 +67,37 @@ class Usual(msgspec.Struct, frozen=True):
 
 def sample_of(values: Sequence[float]) -> Sample:
     return Sample(len(values), math.fsum(values) / len(values)) if values else Sample()
+
+
+def judged_until(now: datetime) -> datetime:
+    """The end of the last five minutes that can be judged: GRACE after their end, since beats are stored a little later."""
+    return bucket_start(now - GRACE)
+
+
+def observe_buckets(
+    condition: AnomalyCondition,
+    buckets: Mapping[datetime, Sample],
+    baseline: Sequence[Point],
+    now: datetime,
+    zone: ZoneInfo,
+) -> Observation | Nothing:
+    """`observe_anomaly` over whole five minutes, by their start: those up to `judged_until(now)`, at whose hour the baseline
+    is (see `judged_hour`)."""
+    end = judged_until(now)
+    short = _together(buckets, end - timedelta(seconds=condition.window_sec), end)
+    long = _together(buckets, end - timedelta(seconds=HORIZONS * condition.window_sec), end)
+    return observe_anomaly(condition, short, long, baseline, now, zone)
+
+
+def judged_hour(now: datetime) -> datetime:
+    """A moment in the hour of what is judged at `now`: just after a full hour that is the hour before."""
+    return judged_until(now) - BUCKET
+
+
+def _together(buckets: Mapping[datetime, Sample], start: datetime, end: datetime) -> Sample:
+    inside = [one for at, one in buckets.items() if start <= at < end]
+    count = sum(one.count for one in inside)
+    return Sample(count, math.fsum(one.count * one.mean for one in inside) / count) if count else Sample()
 
 
 def like_hours(now: datetime, zone: ZoneInfo, baseline_days: int) -> list[datetime]:
@@ -118,7 +152,9 @@ def observe_anomaly(
     usual = usual_of([point.value for point in baseline])
     score, longer = usual.score(short.mean), usual.score(long.mean)
     if usual.sigma == 0 and score != 0:
-        return Nothing(reason=f"{condition.metric} was always 0 at this hour: no measure of a change", look_again=look_again)
+        return Nothing(
+            reason=f"{metric_words(condition.metric)} was always 0 at this hour: no measure of a change", look_again=look_again
+        )
     side = 1 if score >= 0 else -1
     breach = min(side * score, side * longer) > condition.sensitivity
     return Observation(
@@ -137,12 +173,12 @@ def observe_anomaly(
 def _missing(condition: AnomalyCondition, short: Sample, long: Sample, baseline: Sequence[Point], zone: ZoneInfo) -> str | None:
     """Why nothing can be judged; None where it can."""
     if short.count == 0 or long.count == 0:
-        return f"no {condition.metric} in {duration(condition.window_sec)}"
+        return f"no {metric_words(condition.metric)} in {duration(condition.window_sec)}"
     weeks = {point.at.astimezone(zone).isocalendar()[:2] for point in baseline}
     if len(baseline) >= LEAST_POINTS and len(weeks) >= LEAST_WEEKS:
         return None
     has = f"{len(baseline)} of {LEAST_POINTS} five minutes at this hour, of {len(weeks)} of {LEAST_WEEKS} weeks"
-    return f"still learning what {condition.metric} usually is: {has}"
+    return f"still learning what {metric_words(condition.metric)} usually is: {has}"
 
 
 def _reason(condition: AnomalyCondition, usual: Usual, value: float, scores: tuple[float, float], local: datetime) -> str:
@@ -159,7 +195,7 @@ def _reason(condition: AnomalyCondition, usual: Usual, value: float, scores: tup
         verdict = f"score {_score(score, bound)}, {words} {amount(bound)}; {but}over {over} {_score(longer, bound)}"
     between = amount(usual.high, unit) if usual.low == usual.high else f"{amount(usual.low)} to {amount(usual.high, unit)}"
     when = f"on {WEEKDAYS[local.weekday()]}s at {local.hour} h"
-    return f"{condition.metric} {amount(value, unit)}, usually {between} {when} ({verdict})"
+    return f"{metric_words(condition.metric)} {amount(value, unit)}, usually {between} {when} ({verdict})"
 
 
 def _score(score: float, bound: float) -> str:

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from app.domain.beat import METRIC_UNITS, Beat, metric_value
+from app.domain.beat import METRIC_UNITS, Beat, metric_value, metric_words
 from app.domain.conditions.observation import Observation
-from app.domain.conditions.words import amount
+from app.domain.conditions.words import amount, duration
 from app.domain.rule import Aggregation, Comparison, MetricCondition
 
 _COMPARE: dict[Comparison, tuple[Callable[[float, float], bool], str, str]] = {
@@ -29,7 +29,7 @@ def observe_value(condition: MetricCondition, value: float, at: datetime) -> Obs
     good = not breach and not compare(value, recovery)
     unit = "" if condition.aggregation is Aggregation.COUNT else METRIC_UNITS.get(condition.metric, "")
     bound = recovery if good else condition.threshold
-    what = condition.metric if condition.aggregation is Aggregation.LAST else _named(condition)
+    what = metric_words(condition.metric) if condition.aggregation is Aggregation.LAST else _named(condition)
     words = holds if breach else fails
     reason = f"{what} {amount(value, unit, beside=bound)}, {words} {amount(bound, unit, beside=value)}"
     return Observation(
@@ -94,4 +94,4 @@ def aggregate(aggregation: Aggregation, values: Sequence[float]) -> float:
 
 
 def _named(condition: MetricCondition) -> str:
-    return f"{condition.aggregation.value} of {condition.metric} over {condition.window_sec} s"
+    return f"{condition.aggregation.value} of {metric_words(condition.metric)} over {duration(condition.window_sec)}"
