@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from app.domain.beat import Beat, metric_value
+from app.domain.beat import Beat, metric_value, metric_words
 from app.domain.conditions.absence import absence_after, observe_absence
+from app.domain.conditions.incidents import Incident
 from app.domain.conditions.metric import observe_beats, observe_window
 from app.domain.conditions.observation import Nothing, Seen
+from app.domain.conditions.words import duration
 from app.domain.device import Device
 from app.domain.rule import AbsenceCondition, MetricCondition, NoDataPolicy, Rule, RuleState
 
@@ -36,7 +38,7 @@ class AbsenceHistory:
         end = bisect_right(self._ends, now - self._after)
         return self._ends[end] + self._after if end < len(self._ends) else None
 
-    def look(self, since: datetime, now: datetime, state: RuleState | None) -> Sequence[Seen]:
+    def look(self, since: datetime, now: datetime, state: RuleState | None, troubles: Sequence[Incident]) -> Sequence[Seen]:
         heard = bisect_right(self._heard, now)
         if heard == 0:
             return []
@@ -67,7 +69,7 @@ class GaugeHistory:
             return now + _MOMENT
         return self._came[count] if count < len(self._came) else None
 
-    def look(self, since: datetime, now: datetime, state: RuleState | None) -> Sequence[Seen]:
+    def look(self, since: datetime, now: datetime, state: RuleState | None, troubles: Sequence[Incident]) -> Sequence[Seen]:
         known, count = bisect_right(self._came, since - self._overlap), bisect_right(self._came, now)
         if count == 0:
             return []
@@ -88,7 +90,7 @@ class GaugeHistory:
         return [Nothing(reason=self._silent(unsaid))]
 
     def _silent(self, silence: float) -> str:
-        return f"no {self._condition.metric} for {silence:.0f} s, at least {self._offline_after} s"
+        return f"no {metric_words(self._condition.metric)} for {silence:.0f} s, at least {self._offline_after} s"
 
 
 class WindowHistory:
@@ -113,12 +115,12 @@ class WindowHistory:
         leaves = self._times[first] + self._window if first < len(self._times) else None
         return min((at for at in (news, leaves) if at is not None), default=None)
 
-    def look(self, since: datetime, now: datetime, state: RuleState | None) -> Sequence[Seen]:
+    def look(self, since: datetime, now: datetime, state: RuleState | None, troubles: Sequence[Incident]) -> Sequence[Seen]:
         first, behind = bisect_right(self._times, now - self._window), bisect_right(self._times, now)
         seen = observe_window(self._condition, [value for came, value in self._values[first:behind] if came <= now], now)
         if seen is not None:
             return [seen]
-        return [Nothing(reason=f"no {self._condition.metric} for {self._condition.window_sec} s")]
+        return [Nothing(reason=f"no {metric_words(self._condition.metric)} in {duration(self._condition.window_sec)}")]
 
 
 def _received(beat: Beat) -> datetime:
