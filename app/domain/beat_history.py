@@ -12,6 +12,7 @@ from app.domain.conditions.incidents import Incident
 from app.domain.conditions.metric import observe_beats, observe_window
 from app.domain.conditions.observation import Nothing, Seen
 from app.domain.conditions.words import duration
+from app.domain.counts import BUCKET
 from app.domain.device import Device
 from app.domain.rule import AbsenceCondition, MetricCondition, NoDataPolicy, Rule, RuleState
 
@@ -51,14 +52,18 @@ class GaugeHistory:
     """For rules of metrics that look at the newest value.
 
     A tick reads `overlap` back behind the one before it; what it reads twice is judged once, but the device is looked at.
+    Before `coarse_until` a beat stands for five minutes, which is then no silence.
     """
 
-    def __init__(self, rule: Rule, device: Device, beats: Sequence[Beat], overlap: timedelta) -> None:
+    def __init__(
+        self, rule: Rule, device: Device, beats: Sequence[Beat], overlap: timedelta, coarse_until: datetime | None = None
+    ) -> None:
         assert isinstance(rule.condition, MetricCondition)
         self._rule = rule
         self._condition = rule.condition
         self._offline_after = device.offline_after
         self._overlap = overlap
+        self._coarse_until = coarse_until
         self._beats = sorted(beats, key=_received)
         self._came = [beat.received_at for beat in self._beats]
         self._newest = _newest_of_each(self._beats)
@@ -76,7 +81,7 @@ class GaugeHistory:
         # Without news the last beat is what counts.
         beats = self._beats[known:count] or [self._beats[self._newest[count - 1]]]
         silence = (now - beats[-1].received_at).total_seconds()
-        if silence >= self._offline_after:
+        if silence >= self._offline_after and not self._is_coarse(beats[-1], silence):
             return [Nothing(reason=self._silent(silence))]
         return observe_beats(self._condition, beats, now) or self._unsaid(now, state)
 
@@ -88,6 +93,10 @@ class GaugeHistory:
         if unsaid < self._offline_after:
             return []
         return [Nothing(reason=self._silent(unsaid))]
+
+    def _is_coarse(self, beat: Beat, silence: float) -> bool:
+        until = self._coarse_until
+        return until is not None and beat.received_at <= until and silence <= BUCKET.total_seconds()
 
     def _silent(self, silence: float) -> str:
         return f"no {metric_words(self._condition.metric)} for {silence:.0f} s, at least {self._offline_after} s"
