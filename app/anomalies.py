@@ -50,6 +50,17 @@ async def anomaly_sightings(look: Look) -> list[Sighting]:
     return sightings
 
 
+async def sightings_of(
+    look: Look, tenant_id: str, rule: Rule, condition: AnomalyCondition, devices: Sequence[Device]
+) -> list[Sighting]:
+    """What one rule sees of some devices now, whether it is time for it or not."""
+    zones = await _zones(look, tenant_id, devices)
+    sightings: list[Sighting] = []
+    for start in range(0, len(devices), AT_ONCE):
+        sightings += await _of_rule(look, rule, condition, devices[start : start + AT_ONCE], zones)
+    return sightings
+
+
 async def _zones(look: Look, tenant_id: str, devices: Iterable[Device]) -> dict[str, ZoneInfo]:
     sites = {site.store_id: site.timezone for site in await look.context.store.sites.list(only(tenant_id))}
     tenant = look.tenants[tenant_id].timezone

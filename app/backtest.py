@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 from app.context import Context
 from app.domain.faults import Faults
 from app.domain.replay import Grid, Replay, ReplayedAlert
-from app.domain.rule import AbsenceCondition, Rule, ServiceCondition
+from app.domain.rule import AbsenceCondition, AnomalyCondition, CountCondition, Rule, ServiceCondition
 from app.domain.rule_input import RuleInput
 from app.domain.stages import Around
 from app.domain.subject import Subject
-from app.domain.tenant import Role, Tenant
-from app.past import Past, SeenPast, histories, warm_up
+from app.domain.tenant import Role, Tenant, most_alerts_per_hour
+from app.past import Past, Pasts, SeenPast, kept_from, warm_up
+from app.past_beats import anomaly_histories, beat_histories
+from app.past_events import count_histories
 from app.principal import Principal, write_tenant
 from app.rule_trial import rule_by_id, trial_rule
 from app.settings import Settings
@@ -79,12 +81,12 @@ async def backtest_rule(
     if other is not None and isinstance(other.condition, ServiceCondition):
         faults.add("against", _NO_HISTORY)
         faults.refuse()
-    kept_from = now - timedelta(days=tenant.heartbeat_retention_days)
-    after = await run_rule(context, tenant, rule, span, kept_from)
-    before = None if other is None else await run_rule(context, tenant, other, span, kept_from)
+    after = await run_rule(context, tenant, rule, span, now)
+    before = None if other is None else await run_rule(context, tenant, other, span, now)
     start, end = span
     compared = None if before is None else _compared(before, after)
-    return Backtest(start, end, after, compared, kept_from if start < kept_from else None)
+    exact_from = kept_from(tenant, rule, now)
+    return Backtest(start, end, after, compared, exact_from if start < exact_from else None)
 
 
 _NO_HISTORY = "services keep no history yet, so their rules cannot be replayed"
@@ -97,23 +99,31 @@ def _check_span(span: tuple[datetime, datetime], now: datetime, faults: Faults) 
     faults.require(end - start <= LONGEST, "range", f"is longer than {LONGEST.days} days")
 
 
-async def run_rule(context: Context, tenant: Tenant, rule: Rule, span: tuple[datetime, datetime], kept_from: datetime) -> Run:
+async def run_rule(context: Context, tenant: Tenant, rule: Rule, span: tuple[datetime, datetime], now: datetime) -> Run:
     """One rule over a tenant's history in `span`, with what was before where that matters."""
     start, end = span
-    past = Past(context, tenant, start - warm_up(rule), end, kept_from)
+    past = Past(context, tenant, start - warm_up(rule), end, kept_from(tenant, rule, now))
     grid = grid_of(context.settings, rule)
     alerts: list[ReplayedAlert] = []
     looks = 0
-    async for seen in histories(past, rule):
-        replay = await _replayed(rule, seen, grid, end)
+    async for seen in _histories(past, rule):
+        replay = await _replayed(rule, tenant, seen, grid, end)
         alerts += [alert for alert in replay.alerts if alert.resolved_at is None or alert.resolved_at >= start]
         looks += replay.looks
     alerts.sort(key=lambda alert: (alert.fired_at, alert.subject.id))
     return Run(alerts, sum(start <= at <= end for alert in alerts for at in alert.tellings), looks)
 
 
-async def _replayed(rule: Rule, seen: SeenPast, grid: Grid, end: datetime) -> Replay:
-    around = Around(most_per_hour=rule.max_alerts_per_hour, silent_after=seen.silent_after)
+def _histories(past: Past, rule: Rule) -> Pasts:
+    if isinstance(rule.condition, CountCondition):
+        return count_histories(past, rule)
+    if isinstance(rule.condition, AnomalyCondition):
+        return anomaly_histories(past, rule)
+    return beat_histories(past, rule)
+
+
+async def _replayed(rule: Rule, tenant: Tenant, seen: SeenPast, grid: Grid, end: datetime) -> Replay:
+    around = Around(most_per_hour=most_alerts_per_hour(rule, tenant), silent_after=seen.silent_after)
     replay = Replay(rule, seen.subject, seen.history, grid, end, around)
     more = True
     while more:

@@ -8,14 +8,13 @@ from app.domain.conditions.observation import Nothing
 from app.domain.device import Device
 from app.domain.explained_record import explain_record
 from app.domain.explanation import Explanation, Look, PlannedStep, explain_look, planned, why_excluded
-from app.domain.ids import dedup_key
 from app.domain.judgement import Sighting, blank_state
-from app.domain.rule import Rule, RuleState, ServiceCondition, state_id
+from app.domain.rule import CountCondition, Rule, RuleState, ServiceCondition, state_id
 from app.domain.stages import Around, judge
 from app.domain.subject import of_device
-from app.domain.tenant import Tenant, only
+from app.domain.tenant import Tenant, most_alerts_per_hour, only
 from app.errors import NotFoundError, bad_field
-from app.present import sightings_now
+from app.present import Present, sightings_of_counts, sightings_of_devices
 from app.principal import Principal, read_scope
 from app.rule_trial import kept_rule
 from app.rules import rules_of
@@ -48,20 +47,31 @@ async def explain_rule(
 
 
 async def _look(context: Context, tenant: Tenant, rule: Rule, device: Device) -> Look:
-    subject, now = of_device(device), context.clock.now()
-    known = await context.store.rule_states.get_many([Sighting(rule, subject, []).state_id])
+    states = await context.store.rule_states.of_rule(only(tenant.id), rule.key)
+    present = Present(context, tenant, rule, states)
     excluded = why_excluded(rule, device)
-    sightings = [] if excluded else await sightings_now(context, tenant, rule, [device], known)
-    around = sightings[0].around if sightings else Around(silent_after=device.offline_after)
-    around = msgspec.structs.replace(around, excluded=excluded, most_per_hour=rule.max_alerts_per_hour)
-    seen = sightings[0].seen[-1] if sightings else _unseen(device)
-    key = (tenant.id, dedup_key(rule.key, subject.kind.value, subject.id))
-    live = (await context.store.alerts.live(only(tenant.id), [key])).get(key)
-    state = next(iter(known.values()), None) or blank_state(rule, subject)
+    sighting = None if excluded else await _sighting(present, device)
+    if sighting is None:
+        sighting = Sighting(rule, of_device(device), [_unseen(device)], Around(silent_after=device.offline_after))
+    around = msgspec.structs.replace(sighting.around, excluded=excluded, most_per_hour=most_alerts_per_hour(rule, tenant))
+    live = (await context.store.alerts.live(only(tenant.id), [sighting.alert_key])).get(sighting.alert_key)
+    state = states.get(sighting.state_id) or blank_state(rule, sighting.subject)
+    seen, now = sighting.seen[-1], context.clock.now()
     verdict = judge(rule, state, seen, live, now, around)
+    subject = sighting.subject
     return Look(
         rule=rule, subject=subject, device=device, state=state, seen=seen, live=live, now=now, around=around, verdict=verdict
     )
+
+
+async def _sighting(present: Present, device: Device) -> Sighting | None:
+    """What the rule sees of the device, or of the store or tenant for which the device's events count."""
+    condition = present.rule.condition
+    if isinstance(condition, CountCondition):
+        found = await sightings_of_counts(present, condition, device)
+    else:
+        found = await sightings_of_devices(present, [device])
+    return found[0] if found else None
 
 
 def _unseen(device: Device) -> Nothing:

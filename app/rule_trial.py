@@ -12,15 +12,14 @@ from app.domain.conditions.observation import Nothing, Observation, Seen
 from app.domain.faults import Faults
 from app.domain.ids import new_id
 from app.domain.judgement import Sighting, blank_state
-from app.domain.rule import NoDataPolicy, Rule, RuleState, state_id
+from app.domain.rule import NoDataPolicy, Rule, RuleState
 from app.domain.rule_check import check_key, check_rule, key_from_name
 from app.domain.rule_input import RuleInput
 from app.domain.stages import Outcome, judge
-from app.domain.subject import Subject, SubjectKind
+from app.domain.subject import Subject
 from app.domain.tenant import Role, Tenant, only
 from app.errors import BadInputError, FieldError, NotFoundError
-from app.past import devices_in_scope
-from app.present import sightings_now
+from app.present import Present, sightings_now
 from app.principal import Principal, read_scope, write_tenant
 from app.rules import effective_rules
 from app.tenants import known_tenant
@@ -65,15 +64,14 @@ async def try_rule(
         rule = trial_rule(tenant_id, wanted, context.clock.now(), faults)
         faults.refuse()
         tenant = await known_tenant(context, tenant_id)
-    devices = await devices_in_scope(context, tenant.id, rule)
-    states = {} if rule_id is None else await _states(context, rule, [device.device_id for device in devices], tenant)
-    sightings = await sightings_now(context, tenant, rule, devices, states)
+    scope = only(tenant.id)
+    states = {} if rule_id is None else await context.store.rule_states.of_rule(scope, rule.key)
+    sightings, subjects = await sightings_now(Present(context, tenant, rule, states))
+    live = await context.store.alerts.live(scope, [] if rule_id is None else [one.alert_key for one in sightings])
     now = context.clock.now()
-    keys = [] if rule_id is None else [one.alert_key for one in sightings]
-    live = await context.store.alerts.live(only(tenant.id), keys)
     tried = (_match(one, states.get(one.state_id), live.get(one.alert_key), now) for one in sightings)
     matches = [match for match in tried if match is not None]
-    return Trial(bool(matches), matches[:MOST_MATCHES], now, len(devices))
+    return Trial(bool(matches), matches[:MOST_MATCHES], now, subjects)
 
 
 def trial_rule(tenant_id: str, wanted: RuleInput, now: datetime, faults: Faults) -> Rule:
@@ -105,11 +103,6 @@ async def kept_rule(context: Context, principal: Principal, tenant_id: str | Non
         tenant_id = known.tenant_id or write_tenant(principal, None, Role.VIEWER)
     tenant = await known_tenant(context, tenant_id)
     return tenant, await rule_by_id(context, tenant, rule_id)
-
-
-async def _states(context: Context, rule: Rule, subject_ids: Sequence[str], tenant: Tenant) -> dict[str, RuleState]:
-    ids = [state_id(tenant.id, rule.key, SubjectKind.DEVICE, subject_id) for subject_id in subject_ids]
-    return await context.store.rule_states.get_many(ids)
 
 
 def _match(sighting: Sighting, state: RuleState | None, live: Alert | None, now: datetime) -> Match | None:

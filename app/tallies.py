@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from app.domain.conditions.local_time import subject_zone
 from app.domain.conditions.observation import Seen
@@ -67,6 +68,33 @@ async def tally_sightings(look: Look) -> list[Sighting]:
                     work = partial(_of_rule, look, counted, rule, rule.condition)
                     sightings += await look.guarded(counted.tenant_id, rule, work)
     return sightings
+
+
+async def sightings_at(
+    look: Look, tenant_id: str, rule: Rule, condition: CountCondition, places: Iterable[Place]
+) -> list[Sighting]:
+    """What one rule sees of some places now, whether anything was counted there lately or not."""
+    counted = _Counted(tenant_id, {condition.event: set(places)})
+    await _get_to_know(look, counted)
+    return await _of_rule(look, counted, rule, condition)
+
+
+async def subjects_at(
+    look: Look, tenant_id: str, rule: Rule, condition: CountCondition, places: Iterable[Place]
+) -> dict[Place, tuple[Subject, ZoneInfo]]:
+    """Those of some places that a rule is for, with the subject that it judges there and the zone that it lives in."""
+    counted = _Counted(tenant_id, {condition.event: set(places)})
+    await _get_to_know(look, counted)
+    found: dict[Place, tuple[Subject, ZoneInfo]] = {}
+    for place in sorted(counted.touched[condition.event], key=str):
+        subject = _subject(counted, rule, condition, place)
+        if subject is not None:
+            zones = _zones(counted, place)
+            found[place] = (
+                subject,
+                zone_of(condition, *zones) if isinstance(condition, OutsideHoursCondition) else subject_zone(*zones),
+            )
+    return found
 
 
 def _places_of(state: RuleState) -> list[Place]:

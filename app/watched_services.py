@@ -8,6 +8,7 @@ from app.domain.conditions.service import is_for, observe_service, severity_of
 from app.domain.judgement import Sighting
 from app.domain.rule import Rule, ServiceCondition, covers
 from app.domain.service import Service, of_service, service_id
+from app.domain.tenant import only
 from app.look import Look
 
 
@@ -25,6 +26,11 @@ async def service_sightings(look: Look) -> list[Sighting]:
         for rule, condition in look.rules_with(tenant_id, ServiceCondition):
             sightings += await look.guarded(tenant_id, rule, partial(_of_rule, look, rule, condition, mine))
     return sightings
+
+
+async def sightings_of(look: Look, tenant_id: str, rule: Rule, condition: ServiceCondition) -> list[Sighting]:
+    """What one rule sees of all services of a tenant now."""
+    return await _of_rule(look, rule, condition, await look.context.store.services.of_tenant(only(tenant_id)))
 
 
 async def _of_rule(look: Look, rule: Rule, condition: ServiceCondition, services: list[Service]) -> list[Sighting]:

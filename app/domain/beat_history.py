@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from app.domain.beat import Beat, metric_value
+from app.domain.beat import Beat, metric_value, metric_words
 from app.domain.conditions.absence import absence_after, observe_absence
-from app.domain.conditions.metric import observe_beats, observe_window
+from app.domain.conditions.incidents import Incident
+from app.domain.conditions.metric import observe_gauge, observe_window
 from app.domain.conditions.observation import Nothing, Seen
+from app.domain.conditions.words import duration
 from app.domain.device import Device
 from app.domain.rule import AbsenceCondition, MetricCondition, NoDataPolicy, Rule, RuleState
 
@@ -36,7 +38,7 @@ class AbsenceHistory:
         end = bisect_right(self._ends, now - self._after)
         return self._ends[end] + self._after if end < len(self._ends) else None
 
-    def look(self, since: datetime, now: datetime, state: RuleState | None) -> Sequence[Seen]:
+    def look(self, since: datetime, now: datetime, state: RuleState | None, troubles: Sequence[Incident]) -> Sequence[Seen]:
         heard = bisect_right(self._heard, now)
         if heard == 0:
             return []
@@ -49,14 +51,18 @@ class GaugeHistory:
     """For rules of metrics that look at the newest value.
 
     A tick reads `overlap` back behind the one before it; what it reads twice is judged once, but the device is looked at.
+    Before `coarse_until` a beat stands for five minutes, which is then no silence.
     """
 
-    def __init__(self, rule: Rule, device: Device, beats: Sequence[Beat], overlap: timedelta) -> None:
+    def __init__(
+        self, rule: Rule, device: Device, beats: Sequence[Beat], overlap: timedelta, coarse_until: datetime | None = None
+    ) -> None:
         assert isinstance(rule.condition, MetricCondition)
         self._rule = rule
         self._condition = rule.condition
-        self._offline_after = device.offline_after
+        self._holds_for = timedelta(seconds=device.offline_after)
         self._overlap = overlap
+        self._coarse_until = coarse_until
         self._beats = sorted(beats, key=_received)
         self._came = [beat.received_at for beat in self._beats]
         self._newest = _newest_of_each(self._beats)
@@ -67,28 +73,16 @@ class GaugeHistory:
             return now + _MOMENT
         return self._came[count] if count < len(self._came) else None
 
-    def look(self, since: datetime, now: datetime, state: RuleState | None) -> Sequence[Seen]:
+    def look(self, since: datetime, now: datetime, state: RuleState | None, troubles: Sequence[Incident]) -> Sequence[Seen]:
         known, count = bisect_right(self._came, since - self._overlap), bisect_right(self._came, now)
         if count == 0:
             return []
         # Without news the last beat is what counts.
         beats = self._beats[known:count] or [self._beats[self._newest[count - 1]]]
-        silence = (now - beats[-1].received_at).total_seconds()
-        if silence >= self._offline_after:
-            return [Nothing(reason=self._silent(silence))]
-        return observe_beats(self._condition, beats, now) or self._unsaid(now, state)
-
-    def _unsaid(self, now: datetime, state: RuleState | None) -> Sequence[Seen]:
-        """The device is there, but has not said this for long."""
-        if self._rule.no_data is NoDataPolicy.KEEP or state is None or state.heard_at is None:
-            return []
-        unsaid = (now - state.heard_at).total_seconds()
-        if unsaid < self._offline_after:
-            return []
-        return [Nothing(reason=self._silent(unsaid))]
-
-    def _silent(self, silence: float) -> str:
-        return f"no {self._condition.metric} for {silence:.0f} s, at least {self._offline_after} s"
+        minds = self._rule.no_data is not NoDataPolicy.KEEP and state is not None
+        return observe_gauge(
+            self._condition, beats, now, self._holds_for, state.heard_at if minds and state is not None else None
+        )
 
 
 class WindowHistory:
@@ -113,12 +107,12 @@ class WindowHistory:
         leaves = self._times[first] + self._window if first < len(self._times) else None
         return min((at for at in (news, leaves) if at is not None), default=None)
 
-    def look(self, since: datetime, now: datetime, state: RuleState | None) -> Sequence[Seen]:
+    def look(self, since: datetime, now: datetime, state: RuleState | None, troubles: Sequence[Incident]) -> Sequence[Seen]:
         first, behind = bisect_right(self._times, now - self._window), bisect_right(self._times, now)
         seen = observe_window(self._condition, [value for came, value in self._values[first:behind] if came <= now], now)
         if seen is not None:
             return [seen]
-        return [Nothing(reason=f"no {self._condition.metric} for {self._condition.window_sec} s")]
+        return [Nothing(reason=f"no {metric_words(self._condition.metric)} in {duration(self._condition.window_sec)}")]
 
 
 def _received(beat: Beat) -> datetime:

@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 
 from app.domain.alert import Alert, AlertEventType, Change
+from app.domain.conditions.incidents import Incident
 from app.domain.conditions.observation import Observation, Seen, is_breach, is_worth_watching
 from app.domain.judgement import Sighting, decide
 from app.domain.rule import AbsenceCondition, Comparison, MetricCondition, NoDataPolicy, Rule, RuleState
@@ -37,8 +38,11 @@ class History(Protocol):
         """When, after `now`, something may be seen that could not be seen before; the first tick from then on looks."""
         ...
 
-    def look(self, since: datetime, now: datetime, state: RuleState | None) -> Sequence[Seen]:
-        """What a tick at `now` saw after the one at `since`, oldest first. Only what had come by `now` may be in it."""
+    def look(self, since: datetime, now: datetime, state: RuleState | None, troubles: Sequence[Incident]) -> Sequence[Seen]:
+        """What a tick at `now` saw after the one at `since`, oldest first. Only what had come by `now` may be in it.
+
+        `troubles` is from when until when it was bad so far, by the alerts of this rule and subject.
+        """
         ...
 
 
@@ -80,6 +84,7 @@ class Replay:
         self._now = datetime.min.replace(tzinfo=until.tzinfo)
         self._state: RuleState | None = None
         self._live: Alert | None = None
+        self._ended: list[Incident] = []
 
     def run(self, most_looks: int | None = None) -> bool:
         """Goes on for so many looks; whether there is more to come."""
@@ -104,7 +109,7 @@ class Replay:
     def _look(self, now: datetime) -> None:
         self._now = now
         self.looks += 1
-        seen = self._history.look(now - self._grid.every, now, self._state)
+        seen = self._history.look(now - self._grid.every, now, self._state, self._troubles())
         if not seen or not self._matters(seen):
             return
         was_live = self._live is not None
@@ -115,6 +120,10 @@ class Replay:
             self._follow(change, seen, now)
         if was_live and self._live is not None:
             self._note_peak(seen)
+
+    def _troubles(self) -> Sequence[Incident]:
+        live = self._live
+        return self._ended if live is None else [*self._ended, (live.first_seen, live.last_seen)]
 
     def _matters(self, seen: Sequence[Seen]) -> bool:
         """A subject that is well and always was is nothing to remember."""
@@ -135,6 +144,7 @@ class Replay:
             self.alerts.append(alert)
             self._note_peak(seen)
         elif change.type is AlertEventType.RESOLVED:
+            self._ended.append((change.after.first_seen, change.after.last_seen))
             self._note_peak(seen)
             self.alerts[-1] = msgspec.structs.replace(self.alerts[-1], resolved_at=now)
 

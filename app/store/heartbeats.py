@@ -80,6 +80,21 @@ class HeartbeatStore:
             beats.setdefault(document["device_id"], []).append(from_document(document, Beat))
         return beats
 
+    async def past(self, tenant_id: str, device_ids: Sequence[str], start: datetime, until: datetime) -> AsyncIterator[Beat]:
+        """What devices said with a timestamp in [start, until], device by device, newest first; what no rule looks at is not
+        in it."""
+        where = {"device_id": {"$in": list(device_ids)}, "timestamp": {"$gte": start, "$lte": until}}
+        order = [("device_id", 1), ("timestamp", -1)]
+        found = self._beats.stream(only(tenant_id), where, projection=_READING, sort=order, batch_size=1_000)
+        async for document in found:
+            yield as_beat(document)
+
+    async def how_many(self, tenant_id: str, device_ids: Sequence[str], start: datetime, until: datetime, at_most: int) -> int:
+        """How many beats `past` would read; counted no further than `at_most`."""
+        where = {"device_id": {"$in": list(device_ids)}, "timestamp": {"$gte": start, "$lte": until}}
+        rows = await self._beats.aggregate(only(tenant_id), where, [{"$limit": at_most}, {"$count": "count"}])
+        return int(rows[0]["count"]) if rows else 0
+
     async def means(
         self, tenant_id: str, device_ids: Sequence[str], metric: str, start: datetime, end: datetime
     ) -> dict[str, dict[datetime, Sample]]:
@@ -97,21 +112,6 @@ class HeartbeatStore:
             if row["count"]:
                 found.setdefault(row["_id"]["device"], {})[row["_id"]["at"]] = Sample(row["count"], row["mean"])
         return found
-
-    async def past(self, tenant_id: str, device_ids: Sequence[str], start: datetime, until: datetime) -> AsyncIterator[Beat]:
-        """What devices said with a timestamp in [start, until], device by device, newest first; what no rule looks at is not
-        in it."""
-        where = {"device_id": {"$in": list(device_ids)}, "timestamp": {"$gte": start, "$lte": until}}
-        order = [("device_id", 1), ("timestamp", -1)]
-        found = self._beats.stream(only(tenant_id), where, projection=_READING, sort=order, batch_size=1_000)
-        async for document in found:
-            yield as_beat(document)
-
-    async def how_many(self, tenant_id: str, device_ids: Sequence[str], start: datetime, until: datetime, at_most: int) -> int:
-        """How many beats `past` would read; counted no further than `at_most`."""
-        where = {"device_id": {"$in": list(device_ids)}, "timestamp": {"$gte": start, "$lte": until}}
-        rows = await self._beats.aggregate(only(tenant_id), where, [{"$limit": at_most}, {"$count": "count"}])
-        return int(rows[0]["count"]) if rows else 0
 
 
 def _gauge(metric: str) -> Any:

@@ -1,6 +1,6 @@
 """Operational events as they came; what rules look at are their counts."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from app.domain.operational_event import EventKind, OperationalEvent
@@ -28,3 +28,17 @@ class OperationalEventStore:
         where = {"kind": event.value, "received_at": {"$gt": start, "$lte": end}}
         found = await self._events.find(only(tenant_id), where, sort=[("received_at", 1), ("_id", 1)])
         return [from_document(document, OperationalEvent) for document in found]
+
+    async def past(self, tenant_id: str, event: EventKind, start: datetime, end: datetime) -> AsyncIterator[OperationalEvent]:
+        """As `received_between`, one by one."""
+        where = {"kind": event.value, "received_at": {"$gt": start, "$lte": end}}
+        async for document in self._events.stream(
+            only(tenant_id), where, sort=[("received_at", 1), ("_id", 1)], batch_size=1_000
+        ):
+            yield from_document(document, OperationalEvent)
+
+    async def how_many(self, tenant_id: str, event: EventKind, start: datetime, end: datetime, at_most: int) -> int:
+        """How many events `past` would read; counted no further than `at_most`."""
+        where = {"kind": event.value, "received_at": {"$gt": start, "$lte": end}}
+        rows = await self._events.aggregate(only(tenant_id), where, [{"$limit": at_most}, {"$count": "count"}])
+        return int(rows[0]["count"]) if rows else 0

@@ -38,6 +38,21 @@ class RollupStore:
         """
         return await self._points(tenant_id, device_ids, metric, {"$gte": start, "$lt": end}, resolution)
 
+    async def beats_heard(
+        self, tenant_id: str, device_ids: Sequence[str], start: datetime, end: datetime, resolution: Resolution
+    ) -> dict[str, list[tuple[datetime, int]]]:
+        """How often devices beat in the buckets that begin in [start, end), by the gauge that came most often; by device id,
+        oldest first."""
+        where = {"device_id": {"$in": list(device_ids)}, "resolution": resolution.value, "start": {"$gte": start, "$lt": end}}
+        shown = {"_id": 0, "device_id": 1, "start": 1, "metrics.count": 1}
+        heard: dict[str, list[tuple[datetime, int]]] = {}
+        async for document in self._rollups.stream(
+            only(tenant_id), where, projection=shown, sort=[("device_id", 1), ("start", 1)]
+        ):
+            count = max(one["count"] for one in document["metrics"])
+            heard.setdefault(document["device_id"], []).append((document["start"], count))
+        return heard
+
     async def at_starts(
         self, tenant_id: str, device_ids: Sequence[str], metric: str, starts: Sequence[datetime], resolution: Resolution
     ) -> dict[str, list[RollupPoint]]:

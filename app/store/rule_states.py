@@ -26,6 +26,10 @@ class RuleStateStore:
         found = await self._states.find(EVERY_TENANT, {"lane": lane, "family": {"$in": list(families)}})
         return {document["_id"]: from_document(document, RuleState) for document in found}
 
+    async def of_rule(self, scope: Scope, rule_key: str) -> dict[str, RuleState]:
+        found = await self._states.find(scope, {"rule_key": rule_key})
+        return {document["_id"]: from_document(document, RuleState) for document in found}
+
     async def due(self, lane: int, family: str, now: datetime) -> list[RuleState]:
         found = await self._states.find(EVERY_TENANT, {"lane": lane, "family": family, "next_due": {"$lte": now}})
         return [from_document(document, RuleState) for document in found]

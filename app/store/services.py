@@ -5,7 +5,7 @@ from datetime import datetime
 
 from app.domain.beat import HealthStatus
 from app.domain.service import Service
-from app.domain.tenant import EVERY_TENANT, only
+from app.domain.tenant import EVERY_TENANT, Scope, only
 from app.store.encoding import from_document, to_document
 from app.store.mongo import Mongo
 
@@ -26,6 +26,10 @@ class ServiceStore:
         """Those that are not healthy, and those that changed since; the others can be in no alert that is new."""
         where = {"lane": lane, "$or": [{"status": {"$ne": HealthStatus.HEALTHY.value}}, {"changed_at": {"$gt": after}}]}
         return [from_document(document, Service) for document in await self._services.find(EVERY_TENANT, where)]
+
+    async def of_tenant(self, scope: Scope) -> list[Service]:
+        found = await self._services.find(scope, {}, sort=[("key", 1)])
+        return [from_document(document, Service) for document in found]
 
     async def get_many(self, service_ids: Sequence[str]) -> dict[str, Service]:
         found = await self._services.find(EVERY_TENANT, {"_id": {"$in": list(service_ids)}})

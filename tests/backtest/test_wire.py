@@ -28,8 +28,8 @@ def hot(threshold: float = 90, **fields: Any) -> dict[str, Any]:
     return {"name": "Hot", "severity": "HIGH", "condition": condition, "cooldownSec": 0, **fields}
 
 
-async def backtest(fleet: Fleet, rule: dict[str, Any], seconds: float = 600, **variables: Any) -> Any:
-    given = {"rule": rule, "from": at(0), "to": at(seconds), **variables}
+async def backtest(fleet: Fleet, rule: dict[str, Any], start: float = 0, end: float = 600, **variables: Any) -> Any:
+    given = {"rule": rule, "from": at(start), "to": at(end), **variables}
     return (await ask(fleet.context, viewer, BACKTEST, **given))["backtestAlertRule"]
 
 
@@ -64,7 +64,7 @@ async def test_who_is_told_too_often_is_told_no_more(fleet: Fleet) -> None:
 async def test_what_is_still_live_has_no_end(fleet: Fleet) -> None:
     await fleet.add(TILL)
     await say(fleet, 95, 96)
-    [alert] = (await backtest(fleet, hot(), seconds=120))["alerts"]
+    [alert] = (await backtest(fleet, hot(), end=120))["alerts"]
     assert (alert["firedAt"], alert["resolvedAt"], alert["peak"]) == (at(0), None, 96)
 
 
@@ -85,11 +85,10 @@ async def test_what_was_before_the_range_counts_inside_it(fleet: Fleet) -> None:
     await fleet.add(TILL)
     await say(fleet, 95, 95, 95)
     await fleet.pass_time(10_000)
-    start: dict[str, Any] = {"from": at(9_000), "to": at(10_000)}
     quiet = {"name": "Quiet", "severity": "HIGH", "condition": {"absence": {"afterSec": 200}}}
-    [alert] = (await backtest(fleet, quiet, **start))["alerts"]
+    [alert] = (await backtest(fleet, quiet, 9_000, 10_000))["alerts"]
     assert (alert["firedAt"], alert["resolvedAt"]) == (at(320), None)
-    [waited] = (await backtest(fleet, hot(forSec=90), 180, **{"from": at(80)}))["alerts"]
+    [waited] = (await backtest(fleet, hot(forSec=90), 80, 180))["alerts"]
     assert waited["firedAt"] == at(90)
 
 
@@ -119,14 +118,13 @@ async def test_every_bad_field_is_named_at_once(fleet: Fleet) -> None:
 
 async def test_nobody_backtests_another_tenant_or_against_its_rules(fleet: Fleet) -> None:
     await fleet.context.store.rules.insert(a_rule(cpu_over(90), id="old", key="old"))
-    given: dict[str, Any] = {"rule": hot(), "from": at(-10), "to": at(0)}
+    given = {"rule": hot(), "from": at(-10), "to": at(0)}
     assert (await refusal(fleet.context, outsider, BACKTEST, **given, tenant="acme"))[0] == "FORBIDDEN"
     assert (await refusal(fleet.context, outsider, BACKTEST, **given, against="old"))[0] == "NOT_FOUND"
 
 
 async def test_what_is_not_kept_any_more_is_said(fleet: Fleet) -> None:
-    start = NOW - timedelta(days=10)
-    found = await backtest(fleet, hot(), 0, **{"from": start.isoformat()})
+    found = await backtest(fleet, hot(), -10 * 86_400, 0)
     assert datetime.fromisoformat(found["exactFrom"]) == NOW - timedelta(days=7)
 
 

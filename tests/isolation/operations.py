@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.cast import NOW
-from tests.isolation.world import CALLERS, Things, heat, tenant_of
+from tests.isolation.world import CALLERS, Things, queue, tenant_of
 
 Variables = Callable[[Things, str], dict[str, Any]]
 """From what `acme` has, and who asks."""
@@ -64,7 +64,7 @@ def rule_in_acme(things: Things, _: str) -> dict[str, Any]:
 
 
 def hot_of(who: str) -> dict[str, Any]:
-    metric = {"metric": heat(tenant_of(CALLERS[who])), "comparison": "GT", "threshold": 60}
+    metric = {"metric": queue(tenant_of(CALLERS[who])), "comparison": "GT", "threshold": 0}
     return {**RULE_INPUT, "condition": {"metric": metric}}
 
 

@@ -55,9 +55,9 @@ def tenant_of(principal: Principal) -> str:
     return next(iter(principal.tenant_ids or ()))
 
 
-def heat(tenant_id: str) -> str:
+def queue(tenant_id: str) -> str:
     """The gauge that the tenant's devices send and its rule looks at."""
-    return f"heat of {tenant_id}"
+    return f"queue of {tenant_id}"
 
 
 STATES = {"open": AlertStatus.OPEN, "acknowledged": AlertStatus.ACKNOWLEDGED, "resolved": AlertStatus.RESOLVED}
@@ -126,7 +126,7 @@ class World:
                 Member(id=name, email=None, role=Role.VIEWER, tenant_ids=tenant_ids, last_seen=NOW)
             )
         await save_site(self.context, admin, SiteInput(store_id="north", name=f"North of {tenant_id}"))
-        hot = MetricCondition(metric=heat(tenant_id), comparison=Comparison.GT, threshold=70)
+        hot = MetricCondition(metric=queue(tenant_id), comparison=Comparison.GT, threshold=0)
         wanted = RuleInput(name=f"Hot of {tenant_id}", key="hot", severity=Severity.LOW, condition=hot)
         rule = await create_rule(self.context, admin, None, wanted)
         key, _ = await create_api_key(self.context, admin, ApiKeyInput(name=f"Key of {tenant_id}", role=Role.VIEWER))
@@ -171,7 +171,7 @@ def betrays(shown: object, tenant_id: str) -> bool:
 
 
 def _beat(tenant_id: str, device_id: str) -> BeatInput:
-    metrics = [Metric(heat(tenant_id), 90.0), Metric(f"queue of {tenant_id}", 1.0), Metric("shared", 1.0, f"of {tenant_id}")]
+    metrics = [Metric(queue(tenant_id), 1.0), Metric("shared", 1.0, f"of {tenant_id}")]
     return BeatInput(device_id=device_id, app_version=f"of {tenant_id}", cpu_usage=len(tenant_id), metrics=metrics)
 
 
