@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from app.context import Context
 from app.domain import lifecycle
-from app.domain.alert import Alert, Resolution
+from app.domain.alert import Alert, Resolution, device_of
 from app.domain.device import Device
-from app.domain.ids import device_key, lane_of
+from app.domain.ids import lane_of
 from app.domain.rule import Rule, in_scope, state_id
 from app.domain.tenant import EVERY_TENANT, Scope
 from app.rules import effective_rules
@@ -28,7 +28,7 @@ async def end_orphans(context: Context, scope: Scope) -> int:
     tenants = await context.store.tenants.get_many({alert.tenant_id for alert in alerts})
     by_tenant = await effective_rules(context, list(tenants.values()))
     rules = {(tenant_id, rule.key): rule for tenant_id, of_tenant in by_tenant.items() for rule in of_tenant}
-    devices = await context.store.connectivity.get_many([_device_of(alert) for alert in alerts])
+    devices = await context.store.connectivity.get_many([key for alert in alerts if (key := device_of(alert)) is not None])
     endings = {alert.id: ending for alert in alerts if (ending := _ending(alert, rules, devices)) is not None}
     by_lane: dict[int, list[Alert]] = {}
     for alert in alerts:
@@ -41,15 +41,16 @@ async def end_orphans(context: Context, scope: Scope) -> int:
 
 
 def _ending(alert: Alert, rules: Mapping[tuple[str, str], Rule], devices: Mapping[str, Device]) -> Ending | None:
-    device = devices.get(_device_of(alert))
-    if device is None or device.retired_at is not None:
+    key = device_of(alert)
+    device = None if key is None else devices.get(key)
+    if key is not None and (device is None or device.retired_at is not None):
         return Resolution.DEVICE_RETIRED, "the device was retired"
     rule = rules.get((alert.tenant_id, alert.rule_key))
     if rule is None:
         return Resolution.RULE_CHANGED, "the rule was deleted"
     if not rule.enabled:
         return Resolution.RULE_CHANGED, "the rule was switched off"
-    if not in_scope(rule.scope, device):
+    if device is not None and not in_scope(rule.scope, device):
         return Resolution.RULE_CHANGED, "the rule is for other devices now"
     return None
 
@@ -66,7 +67,3 @@ async def _end(context: Context, lane: int, orphans: Sequence[Alert], endings: M
         return Writes(changes=[lifecycle.resolve(alert, None, reason, kind, now) for alert, kind, reason in kinds])
 
     await transact(context, lane, work)
-
-
-def _device_of(alert: Alert) -> str:
-    return device_key(alert.tenant_id, alert.subject_id)

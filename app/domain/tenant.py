@@ -61,6 +61,8 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     device_auth: bool = True
     max_devices: int = 10_000
     cooldown_sec: int = 900
+    shared_fate_ratio: float = 0.6
+    shared_fate_min: int = 5
     created_at: datetime
 
 

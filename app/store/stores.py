@@ -9,6 +9,7 @@ from app.store.audit import AuditStore
 from app.store.connectivity import ConnectivityStore
 from app.store.devices import DeviceStore
 from app.store.events import EventStore
+from app.store.folds import FoldStore
 from app.store.heartbeats import HeartbeatStore
 from app.store.intakes import IntakeStore
 from app.store.leases import LeaseStore
@@ -16,6 +17,7 @@ from app.store.members import MemberStore
 from app.store.mongo import Mongo
 from app.store.rule_states import RuleStateStore
 from app.store.rules import RuleStore
+from app.store.siblings import SiblingStore
 from app.store.sites import SiteStore
 from app.store.tenants import TenantStore
 from app.store.workers import WorkerStore
@@ -32,12 +34,14 @@ class Stores:
     connectivity: ConnectivityStore
     devices: DeviceStore
     events: EventStore
+    folds: FoldStore
     heartbeats: HeartbeatStore
     intakes: IntakeStore
     leases: LeaseStore
     members: MemberStore
     rule_states: RuleStateStore
     rules: RuleStore
+    siblings: SiblingStore
     sites: SiteStore
     tenants: TenantStore
     workers: WorkerStore
@@ -52,12 +56,14 @@ def open_stores(mongo: Mongo) -> Stores:
         connectivity=ConnectivityStore(mongo),
         devices=DeviceStore(mongo),
         events=EventStore(mongo),
+        folds=FoldStore(mongo),
         heartbeats=HeartbeatStore(mongo),
         intakes=IntakeStore(mongo),
         leases=LeaseStore(mongo),
         members=MemberStore(mongo),
         rule_states=RuleStateStore(mongo),
         rules=RuleStore(mongo),
+        siblings=SiblingStore(mongo),
         sites=SiteStore(mongo),
         tenants=TenantStore(mongo),
         workers=WorkerStore(mongo),
