@@ -13,6 +13,7 @@ from app.domain.ids import LANES, lane_of
 from app.domain.tenant import EVERY_TENANT, Scope
 from app.evaluation import lanes_to_sweep, sweep_lane
 from app.gauges import judge_lane
+from app.late_truth import correct_lane
 from app.orphans import end_orphans
 from app.shared_fate import mend_fates
 
@@ -48,6 +49,7 @@ async def lanes_for_judge(context: Context) -> set[int]:
 
 async def _judge_and_mend(context: Context, lane: int) -> int:
     read = await judge_lane(context, lane)
+    await correct_lane(context, lane)
     tenants = await context.store.tenants.list(EVERY_TENANT)
     mine = frozenset(tenant.id for tenant in tenants if lane_of(tenant.id) == lane)
     if not mine:

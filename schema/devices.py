@@ -18,6 +18,7 @@ from schema.context import Info
 from schema.given import given, given_or, listed
 from schema.paging import PageInfo, TimeRange, page_info
 from schema.scalars import JSON, Cursor
+from schema.uptime import Uptime, show_uptime
 
 if TYPE_CHECKING:
     from schema.alerts import Alert
@@ -163,6 +164,10 @@ class Device:
         start, end = (None, None) if range is None else range.checked("range")
         beats = await devices.history_of(info.context.context, self.kept, start, end, given_or(first, 100))
         return [heartbeat(beat) for beat in beats]
+
+    @strawberry.field
+    async def uptime(self, info: Info, range: TimeRange) -> Uptime:  # noqa: A002
+        return show_uptime(await info.context.loaders.uptime.load((self.kept, *range.checked("range"))))
 
     @strawberry.field
     async def open_alerts(self, info: Info) -> list[AlertType]:

@@ -5,11 +5,14 @@ from datetime import datetime
 from app.domain.alert import Severity
 from app.domain.rule import AbsenceCondition, Comparison, Condition, MetricCondition, Rule
 
+OFFLINE_KEY = "device_offline"
+"""The rule whose alerts are the outages that uptime is made of."""
+
 SYNC_LAG_KEY = "sync_lag_high"
 """The rule whose threshold follows the tenant's `syncLagWarnSec`."""
 
 _NAMES = {
-    "device_offline": "Device offline",
+    OFFLINE_KEY: "Device offline",
     SYNC_LAG_KEY: "Sync lag high",
     "cpu_high": "CPU high",
     "disk_full": "Disk full",
@@ -22,7 +25,7 @@ _NAMES = {
 def platform_rules(sync_lag_warn_sec: int, now: datetime) -> list[Rule]:
     """Key, severity, condition, `for` and cooldown in seconds, as operators expect them out of the box."""
     return [
-        _rule("device_offline", Severity.HIGH, AbsenceCondition(), cooldown=300, now=now),
+        _rule(OFFLINE_KEY, Severity.HIGH, AbsenceCondition(), cooldown=300, now=now),
         _rule(SYNC_LAG_KEY, Severity.MEDIUM, _over("syncLagSec", sync_lag_warn_sec), cooldown=600, now=now),
         _rule("cpu_high", Severity.MEDIUM, _over("cpuUsage", 90, 80), hold=300, cooldown=900, now=now),
         _rule("disk_full", Severity.HIGH, _over("diskUsage", 90, 85), cooldown=3600, now=now),

@@ -1,6 +1,7 @@
 """Alerts as they are: found by id, by key and by device, and written with their record."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from app.domain.alert import Alert, Change, Severity
 from app.domain.ids import device_key
@@ -59,6 +60,20 @@ class AlertStore:
         group = {"$group": {"_id": {"tenant": "$tenant_id", "device": "$subject_id"}, "severities": {"$addToSet": "$severity"}}}
         rows = await self._alerts.aggregate(scope, {"live": True, "subject_kind": SubjectKind.DEVICE.value}, [group])
         return {device_key(row["_id"]["tenant"], row["_id"]["device"]): set(map(Severity, row["severities"])) for row in rows}
+
+    async def outages(
+        self, scope: Scope, device_ids: Sequence[str], rule_keys: Sequence[str], start: datetime, end: datetime
+    ) -> list[Alert]:
+        """Alerts of these rules on devices that were live at some time from `start` until before `end`, the oldest first."""
+        where = {
+            "subject_id": {"$in": sorted(set(device_ids))},
+            "subject_kind": SubjectKind.DEVICE.value,
+            "rule_key": {"$in": list(rule_keys)},
+            "first_seen": {"$lt": end},
+            "$or": [{"live": True}, {"resolved_at": {"$gt": start}}],
+        }
+        found = await self._alerts.find(scope, where, sort=[("first_seen", 1)])
+        return [from_document(document, Alert) for document in found]
 
     async def all_live(self, scope: Scope) -> list[Alert]:
         return [from_document(document, Alert) for document in await self._alerts.find(scope, {"live": True})]
