@@ -19,6 +19,8 @@ _EXPLAINED_BY = {
 }
 """Whose fall explains that of a device, so that it does not count for a group of this kind. A store takes over from a gateway."""
 
+LONGEST_COOLDOWN = timedelta(days=7)
+
 
 class FateBook:
     """Remembers for one pass alone. What it says is good enough to hold a telling; a parent is decided in a transaction."""
@@ -37,29 +39,35 @@ class FateBook:
         tenant = self._tenants[tenant_id]
         return FateThresholds() if tenant is None else thresholds_of(tenant)
 
-    async def has_parent(self, rule_key: str, group: Group) -> bool:
-        return group.id in (await self._parents_of(group.tenant_id, rule_key)).get(group.kind, ())
+    async def has_parent(self, rule: Rule, group: Group) -> bool:
+        """Also one that a person ended: that holds for the rule's cooldown."""
+        return group.id in (await self._parents_of(group.tenant_id, rule)).get(group.kind, ())
 
-    async def explained(self, rule_key: str, group: Group) -> Explained:
-        """The groups of other kinds whose devices another live parent of the rule speaks for."""
-        live = await self._parents_of(group.tenant_id, rule_key)
+    async def explained(self, rule: Rule, group: Group) -> Explained:
+        """The groups of other kinds whose devices another parent of the rule speaks for."""
+        live = await self._parents_of(group.tenant_id, rule)
         return {kind: live[kind] for kind in _EXPLAINED_BY[group.kind] if kind in live}
 
     async def standing(self, rule: Rule, group: Group, now: datetime) -> Standing:
         key = group, rule.key
         if key not in self._standings:
-            explained = await self.explained(rule.key, group)
+            explained = await self.explained(rule, group)
             self._standings[key] = await self._context.store.siblings.standing(
                 group, own_after(rule), self.gap_end, now, explained=explained
             )
         return self._standings[key]
 
+    async def set_aside(self, parent: Alert) -> None:
+        """It explains nothing any more."""
+        there = await self._all_parents_of(parent.tenant_id)
+        self._parents[parent.tenant_id] = [one for one in there if one.id != parent.id]
+
     async def hold(self, rule: Rule, alert: Alert, after: float, now: datetime) -> datetime | None:
-        """Until when the telling of an alert waits, whose subject has just been missed: `after` so many seconds of silence."""
+        """Until when the telling of an alert waits, whose subject was missed after so many seconds of silence."""
         thresholds = await self.thresholds(alert.tenant_id)
         ends: list[datetime] = []
         for group in groups_of(alert):
-            if await self.has_parent(rule.key, group):
+            if await self.has_parent(rule, group):
                 ends.append(now + HOLD)
             elif group.kind is not SubjectKind.VERSION or await self._are_many(group.tenant_id, thresholds, after, now):
                 standing = await self.standing(rule, group, now)
@@ -75,14 +83,20 @@ class FateBook:
             self._due[key] = await self._context.store.siblings.count_due(key[0], until, thresholds.min)
         return self._due[key] >= thresholds.min
 
-    async def _parents_of(self, tenant_id: str, rule_key: str) -> Mapping[SubjectKind, list[str]]:
-        if tenant_id not in self._parents:
-            self._parents[tenant_id] = await self._context.store.folds.live_parents(only(tenant_id))
+    async def _parents_of(self, tenant_id: str, rule: Rule) -> Mapping[SubjectKind, list[str]]:
+        now = self._context.clock.now()
         found: dict[SubjectKind, list[str]] = {}
-        for parent in self._parents[tenant_id]:
-            if parent.rule_key == rule_key:
+        for parent in await self._all_parents_of(tenant_id):
+            ended = parent.resolved_at
+            if parent.rule_key == rule.key and (ended is None or ended > now - timedelta(seconds=rule.cooldown_sec)):
                 found.setdefault(parent.subject_kind, []).append(parent.subject_id)
         return found
+
+    async def _all_parents_of(self, tenant_id: str) -> list[Alert]:
+        if tenant_id not in self._parents:
+            ended_after = self._context.clock.now() - LONGEST_COOLDOWN
+            self._parents[tenant_id] = await self._context.store.folds.parents(only(tenant_id), ended_after)
+        return self._parents[tenant_id]
 
 
 def own_after(rule: Rule) -> int | None:

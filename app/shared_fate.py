@@ -54,7 +54,7 @@ async def mend_fates(context: Context, scope: Scope) -> int:
     if signs is None or context.clock.now() - signs.alive_at > GAP:
         return 0
     await share_fates(context, scope, signs.gap_end)
-    parents = {parent.id: parent for parent in await context.store.folds.live_parents(scope)}
+    parents = {parent.id: parent for parent in await context.store.folds.parents(scope, context.clock.now())}
     # A person may have ended a parent whose members are still down.
     others = [one for one in await context.store.folds.parent_ids_with_live_children(scope) if one not in parents]
     parents |= await context.store.alerts.get_many(scope, others) if others else {}
@@ -75,8 +75,8 @@ async def _settle(context: Context, book: FateBook, rule: Rule, group: Group, ne
     after = max(alert.threshold or 0.0 for alert in news)
     window = window_of(after)
     deadlines = [alert.first_seen for alert in news]
-    explained = await book.explained(rule.key, group)
-    if not await book.has_parent(rule.key, group):
+    explained = await book.explained(rule, group)
+    if not await book.has_parent(rule, group):
         # No transaction for those that are merely suspect.
         fate = decide(group, await book.standing(rule, group, context.clock.now()), thresholds, window, deadlines)
         if fate is None or not fate.shared:
@@ -119,6 +119,7 @@ async def _mend(context: Context, book: FateBook, rule: Rule | None, parent: Ale
     """Looks whether the group of a parent is back; how many alerts are on their own again."""
     group = group_of(parent)
     thresholds = await book.thresholds(group.tenant_id)
+    await book.set_aside(parent)
 
     async def work(session: Session) -> Writes:
         now = context.clock.now()
@@ -137,7 +138,9 @@ async def _mend(context: Context, book: FateBook, rule: Rule | None, parent: Ale
             return Writes(changes=[] if counted is None else [counted])
         down = await _still_down(context, rule, children, book.gap_end, now, session)
         why = f"{group.name} is back; this one is not"
-        unfolded = [lifecycle.unfold(child, why, await book.hold(rule, child, after, now), now) for child in down]
+        # What a person ended is not begun again under another name.
+        holds = [await book.hold(rule, child, after, now) if there.live else None for child in down]
+        unfolded = [lifecycle.unfold(child, why, until, now) for child, until in zip(down, holds, strict=True)]
         return Writes(changes=[*_ended(there, reason, Resolution.RECOVERED, now), *unfolded])
 
     count = 0

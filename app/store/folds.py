@@ -26,8 +26,9 @@ class FoldStore:
         found = await self._alerts.find(scope, where, sort=[("first_seen", 1), ("_id", 1)], limit=MOST_HELD)
         return [from_document(document, Alert) for document in found]
 
-    async def live_parents(self, scope: Scope) -> list[Alert]:
-        found = await self._alerts.find(scope, {"live": True, "source": SOURCE})
+    async def parents(self, scope: Scope, ended_after: datetime) -> list[Alert]:
+        """Those that are live, and those that a person ended after that time."""
+        found = await self._alerts.find(scope, {"source": SOURCE, **_live_or_ended_by_hand(ended_after)})
         return [from_document(document, Alert) for document in found]
 
     async def parent_ids_with_live_children(self, scope: Scope) -> list[str]:
@@ -36,8 +37,7 @@ class FoldStore:
 
     async def parent(self, rule_key: str, group: Group, ended_after: datetime, session: Session) -> Alert | None:
         """The live parent of a group, or one that a person ended after that time."""
-        ended_lately = {"resolved_by": {"$ne": None}, "resolved_at": {"$gt": ended_after}}
-        where = {"dedup_key": parent_key(rule_key, group), "source": SOURCE, "$or": [{"live": True}, ended_lately]}
+        where = {"dedup_key": parent_key(rule_key, group), "source": SOURCE, **_live_or_ended_by_hand(ended_after)}
         found = await self._alerts.find(
             only(group.tenant_id), where, sort=[("live", -1), ("first_seen", -1)], limit=1, session=session
         )
@@ -82,3 +82,7 @@ class FoldStore:
         group = {"$group": {"_id": "$parent_id", "count": {"$sum": 1}}}
         rows = await self._alerts.aggregate(scope, {"parent_id": {"$in": sorted(parent_ids)}}, [group])
         return {row["_id"]: row["count"] for row in rows}
+
+
+def _live_or_ended_by_hand(ended_after: datetime) -> Document:
+    return {"$or": [{"live": True}, {"resolved_by": {"$ne": None}, "resolved_at": {"$gt": ended_after}}]}
