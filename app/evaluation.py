@@ -1,13 +1,14 @@
 """Judging silence: the look at devices that are due or back, and what ends with a rule or with a device."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
+import msgspec
 import structlog
 
 from app.context import Context
 from app.domain import lifecycle
-from app.domain.alert import Alert, Resolution
+from app.domain.alert import Alert, AlertEventType, Change, Resolution, device_of
 from app.domain.conditions.absence import observe_absence
 from app.domain.conditions.observation import is_breach
 from app.domain.device import Device, DeviceStatus
@@ -17,7 +18,9 @@ from app.domain.rule import AbsenceCondition, Rule
 from app.domain.silence import GAP, Look, absence_rules, look_at
 from app.domain.subject import of_device
 from app.domain.tenant import EVERY_TENANT, Scope, Tenant, only
+from app.fate_book import FateBook
 from app.rules import effective_rules
+from app.shared_fate import mend_fates, share_fates
 from app.store.connectivity import Settlement
 from app.store.mongo import Session
 from app.tenants import offline_after
@@ -47,8 +50,14 @@ async def sweep_lane(context: Context, lane: int) -> int:
             )
             return looked
         keys = await _keys_to_look_at(context, lane, now)
+        book, happened = FateBook(context, signs.gap_end), set[AlertEventType]()
         for group in _groups(keys):
-            await _look_at_group(context, lane, group, signs.gap_end)
+            happened |= await _look_at_group(context, lane, group, book)
+        tenants = Scope(frozenset(key.split(":", 1)[0] for key in keys))
+        if AlertEventType.OPENED in happened:
+            await share_fates(context, tenants, signs.gap_end)
+        if AlertEventType.RESOLVED in happened:
+            await mend_fates(context, tenants)
         if keys:
             await context.store.rule_states.forget_overdue(lane, ["absence"], now - OVERDUE)
         looked += len(keys)
@@ -102,7 +111,7 @@ async def _keys_to_look_at(context: Context, lane: int, now: datetime) -> list[s
     return list(dict.fromkeys((*due, *back, *waiting)))
 
 
-async def _look_at_group(context: Context, lane: int, keys: Sequence[str], gap_end: datetime) -> None:
+async def _look_at_group(context: Context, lane: int, keys: Sequence[str], book: FateBook) -> set[AlertEventType]:
     tenant_ids = sorted({key.split(":", 1)[0] for key in keys})
     tenants = await context.store.tenants.get_many(tenant_ids)
     rules = await effective_rules(context, list(tenants.values()))
@@ -114,13 +123,29 @@ async def _look_at_group(context: Context, lane: int, keys: Sequence[str], gap_e
         writes, sightings = Writes(), list[Sighting]()
         for device in devices.values():
             of_tenant = rules.get(device.tenant_id, [])
-            mine = list(_sightings(device, of_tenant, gap_end, now))
+            mine = list(_sightings(device, of_tenant, book.gap_end, now))
             sightings += mine
-            writes.settlements.append(_settlement(device, look_at(device, of_tenant, gap_end, now), mine))
+            writes.settlements.append(_settlement(device, look_at(device, of_tenant, book.gap_end, now), mine))
         await add_decisions(context, sightings, writes, now, session)
+        by_key = {(one.subject.tenant_id, one.rule.key): one.rule for one in sightings}
+        writes.changes[:] = [await _with_siblings(book, by_key, devices, change, now) for change in writes.changes]
         return writes
 
-    await transact(context, lane, work)
+    return {event.type for event in await transact(context, lane, work)}
+
+
+async def _with_siblings(
+    book: FateBook, rules: Mapping[tuple[str, str], Rule], devices: Mapping[str, Device], change: Change, now: datetime
+) -> Change:
+    """An opening says what its device hangs on, and its telling waits while others seem to share its fate."""
+    device = devices.get(device_of(change.after) or "")
+    if change.type is not AlertEventType.OPENED or device is None:
+        return change
+    hangs_on: dict[str, object] = {"gatewayId": device.gateway_id, "appVersion": device.app_version}
+    details = {name: value for name, value in hangs_on.items() if value}
+    alert = msgspec.structs.replace(change.after, details=details or None)
+    until = await book.hold(rules[alert.tenant_id, alert.rule_key], alert, alert.threshold or 0.0, now)
+    return lifecycle.held(msgspec.structs.replace(change, after=alert), until)
 
 
 async def add_decisions(

@@ -10,6 +10,7 @@ from app.context import Context
 from app.devices import DeviceProfile, auto_register
 from app.domain.beat import Beat
 from app.domain.beat_input import BeatInput, check_beat
+from app.domain.clock_skew import Place
 from app.domain.device import Device, DeviceStatus
 from app.domain.ids import device_key, is_device_id, is_tenant_id, lane_of, new_id
 from app.domain.tenant import Role, Tenant
@@ -30,9 +31,6 @@ MOST_BEATS = 1_000
 """Beats in one call."""
 
 WHAT = "heartbeats"
-
-LATE = timedelta(seconds=30)
-"""A beat that was sent so long before it came is late: it takes its place in history by `sentAt`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,9 @@ async def _admit(context: Context, principal: Principal, beat: BeatInput, now: d
     if tenant is None:
         raise NotFoundError(f"tenant {tenant_id!r} does not exist; a super admin makes it with createTenant")
     await _require_device(context, principal, tenant, beat)
-    return _place(tenant, beat, now)
+    key = device_key(tenant.id, beat.device_id)
+    place, skew = await context.intake.clocks.place(context.store, key, beat.sent_at, now)
+    return _arrived(tenant, beat, now, place, skew)
 
 
 def _require_allowed(principal: Principal, tenant: Tenant | None, tenant_id: str, device_id: str) -> None:
@@ -147,20 +147,19 @@ async def _require_device(context: Context, principal: Principal, tenant: Tenant
     context.intake.roll.note(device.id, time.monotonic())
 
 
-def _place(tenant: Tenant, beat: BeatInput, now: datetime) -> ArrivedBeat:
-    late = beat.sent_at is not None and now - beat.sent_at > LATE
+def _arrived(tenant: Tenant, beat: BeatInput, now: datetime, place: Place, skew: float | None) -> ArrivedBeat:
     kept = Beat(
         id=_beat_id(tenant.id, beat, now),
         tenant_id=tenant.id,
         device_id=beat.device_id,
         lane=lane_of(tenant.id),
-        timestamp=beat.sent_at if late and beat.sent_at is not None else now,
+        timestamp=place.timestamp,
         received_at=now,
         expire_at=now + timedelta(days=tenant.heartbeat_retention_days),
         store_id=beat.store_id,
         status=beat.status or "online",
         sent_at=beat.sent_at,
-        late=late,
+        late=place.late,
         sequence=beat.sequence,
         boot_id=beat.boot_id,
         error_rate_5m=beat.error_rate5m,
@@ -173,7 +172,6 @@ def _place(tenant: Tenant, beat: BeatInput, now: datetime) -> ArrivedBeat:
         metrics=tuple(beat.metrics),
         services=tuple(beat.services),
     )
-    skew = None if beat.sent_at is None or late else round((beat.sent_at - now).total_seconds(), 3)
     return ArrivedBeat(beat=kept, name=beat.name, hostname=beat.hostname, kind=beat.kind, clock_skew_sec=skew)
 
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 from app.context import Context
 from app.domain import lifecycle
-from app.domain.alert import Alert, Resolution
+from app.domain.alert import Alert, Resolution, device_of
 from app.domain.device import Device
 from app.domain.failing import failing_key
-from app.domain.ids import device_key, lane_of
+from app.domain.ids import lane_of
 from app.domain.rule import Rule, covers, in_scope, state_id
-from app.domain.subject import Subject, SubjectKind
+from app.domain.subject import Subject
 from app.domain.tenant import EVERY_TENANT, Scope
 from app.rules import effective_rules
 from app.store.mongo import Session
@@ -30,9 +30,7 @@ async def end_orphans(context: Context, scope: Scope) -> int:
     tenants = await context.store.tenants.get_many({alert.tenant_id for alert in alerts})
     by_tenant = await effective_rules(context, list(tenants.values()))
     rules = {(tenant_id, rule.key): rule for tenant_id, of_tenant in by_tenant.items() for rule in of_tenant}
-    devices = await context.store.connectivity.get_many(
-        [_device_of(alert) for alert in alerts if alert.subject_kind is SubjectKind.DEVICE]
-    )
+    devices = await context.store.connectivity.get_many([key for alert in alerts if (key := device_of(alert)) is not None])
     endings = {alert.id: ending for alert in alerts if (ending := _ending(alert, rules, devices)) is not None}
     by_lane: dict[int, list[Alert]] = {}
     for alert in alerts:
@@ -46,8 +44,9 @@ async def end_orphans(context: Context, scope: Scope) -> int:
 
 def _ending(alert: Alert, rules: Mapping[tuple[str, str], Rule], devices: Mapping[str, Device]) -> Ending | None:
     rule = rules.get((alert.tenant_id, failing_key(alert.rule_key) or alert.rule_key))
-    device = devices.get(_device_of(alert)) if alert.subject_kind is SubjectKind.DEVICE else None
-    if alert.subject_kind is SubjectKind.DEVICE and (device is None or device.retired_at is not None):
+    key = device_of(alert)
+    device = None if key is None else devices.get(key)
+    if key is not None and (device is None or device.retired_at is not None):
         return Resolution.DEVICE_RETIRED, "the device was retired"
     if rule is None:
         return Resolution.RULE_CHANGED, "the rule was deleted"
@@ -78,7 +77,3 @@ def _subject_of(alert: Alert) -> Subject:
     return Subject(
         tenant_id=alert.tenant_id, kind=alert.subject_kind, id=alert.subject_id, name=alert.title, store_id=alert.store_id
     )
-
-
-def _device_of(alert: Alert) -> str:
-    return device_key(alert.tenant_id, alert.subject_id)

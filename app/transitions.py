@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 import structlog
 
 from app.context import Context
-from app.domain.alert import AlertEvent, Change
-from app.domain.ids import LANES, device_key
+from app.domain.alert import AlertEvent, Change, device_of
+from app.domain.ids import LANES
 from app.domain.rule import RuleState
 from app.store.connectivity import Settlement
 from app.store.mongo import Session
@@ -66,7 +66,7 @@ async def transact(context: Context, lane: int, decide: Decide) -> list[AlertEve
 async def _tell(context: Context, lane: int, events: list[AlertEvent], writes: Writes) -> None:
     if events:
         await context.bus.ring_alerts(lane, events[-1].seq)
-    touched = {device_key(event.tenant_id, event.alert.subject_id) for event in events}
+    touched = {key for event in events if (key := device_of(event.alert)) is not None}
     touched |= {settlement.device_key for settlement in writes.settlements}
     by_tenant: dict[str, list[str]] = {}
     for key in sorted(touched):

@@ -12,9 +12,11 @@ from app.context import Context
 from app.domain.ids import LANES, lane_of
 from app.domain.tenant import EVERY_TENANT, Scope
 from app.evaluation import lanes_to_sweep, sweep_lane
+from app.late_truth import correct_lane
 from app.orphans import end_orphans
 from app.rollups import roll_lane
 from app.rule_tick import judge_lane
+from app.shared_fate import mend_fates
 
 LANE_HOLD_SEC = 5.0
 """After so long a lane is free again, whatever became of the one that worked on it."""
@@ -58,9 +60,12 @@ async def lanes_for_rollups(context: Context) -> set[int]:
 
 async def _judge_and_mend(context: Context, lane: int) -> int:
     read = await judge_lane(context, lane)
+    await correct_lane(context, lane)
     tenants = await context.store.tenants.list(EVERY_TENANT)
     mine = frozenset(tenant.id for tenant in tenants if lane_of(tenant.id) == lane)
-    return read + (await end_orphans(context, Scope(mine)) if mine else 0)
+    if not mine:
+        return read
+    return read + await end_orphans(context, Scope(mine)) + await mend_fates(context, Scope(mine))
 
 
 async def _alone_on_lane(context: Context, kind: str, lane: int, work: Work) -> int:

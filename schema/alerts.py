@@ -1,6 +1,7 @@
 """Alerts, their timeline, and what people do with them, on the wire."""
 
 from datetime import datetime
+from typing import Annotated
 
 import strawberry
 from strawberry import ID, UNSET
@@ -9,7 +10,6 @@ from app import alerts
 from app.domain import alert as domain
 from app.domain.alert import AlertEventType, AlertStatus, Resolution, Severity
 from app.domain.alert_filter import AlertFilter as Chosen
-from app.domain.ids import device_key
 from app.domain.page import require_first
 from app.domain.subject import SubjectKind
 from app.store.alert_lists import AlertOrder
@@ -68,6 +68,9 @@ class Alert:
     source: str | None
     dedup_key: str
     details: JSON | None
+    suppressed_by: list[str] = strawberry.field(
+        description='why nobody is told of it: "parent:" and the id of the alert that is told for many'
+    )
 
     @strawberry.field
     async def rule(self, info: Info) -> AlertRule | None:
@@ -76,8 +79,24 @@ class Alert:
 
     @strawberry.field
     async def device(self, info: Info) -> Device | None:
-        found = await info.context.loaders.device.load(device_key(self.kept.tenant_id, self.kept.subject_id))
+        key = domain.device_of(self.kept)
+        found = None if key is None else await info.context.loaders.device.load(key)
         return None if found is None else device(found)
+
+    @strawberry.field
+    async def parent(self, info: Info) -> Annotated["Alert", strawberry.lazy("schema.alerts")] | None:
+        found = await info.context.loaders.parent.load(self.kept)
+        return None if found is None else alert(found)
+
+    @strawberry.field
+    async def children(self, info: Info, first: int | None = 50) -> list[Annotated["Alert", strawberry.lazy("schema.alerts")]]:
+        wanted = given_or(first, 50)
+        require_first(wanted)
+        return [alert(one) for one in await info.context.loaders.children.load((self.kept, wanted))]
+
+    @strawberry.field
+    async def child_count(self, info: Info) -> int:
+        return await info.context.loaders.child_count.load(self.kept)
 
     @strawberry.field
     def url(self, info: Info) -> str:
@@ -102,6 +121,9 @@ class AlertFilter:
     assignee: str | None = UNSET
     search: str | None = UNSET
     range: TimeRange | None = UNSET
+    include_suppressed: bool | None = strawberry.field(
+        default=True, description="false leaves out what is folded under a parent: today this alone is suppressed"
+    )
 
 
 @strawberry.type
@@ -207,6 +229,7 @@ def alert(kept: domain.Alert) -> Alert:
         source=kept.source,
         dedup_key=kept.dedup_key,
         details=None if kept.details is None else JSON(kept.details),
+        suppressed_by=[] if kept.parent_id is None else [f"parent:{kept.parent_id}"],
     )
 
 

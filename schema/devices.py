@@ -19,6 +19,7 @@ from schema.given import given, given_or, listed
 from schema.paging import PageInfo, TimeRange, page_info
 from schema.scalars import JSON, Cursor
 from schema.series import SeriesPoint, device_series
+from schema.uptime import Uptime, show_uptime
 
 if TYPE_CHECKING:
     from schema.alerts import Alert
@@ -168,6 +169,10 @@ class Device:
     @strawberry.field
     async def series(self, info: Info, metric: str, range: TimeRange, interval_sec: int | None = None) -> list[SeriesPoint]:  # noqa: A002
         return await device_series(info, self.kept, metric, range, interval_sec)
+
+    @strawberry.field
+    async def uptime(self, info: Info, range: TimeRange) -> Uptime:  # noqa: A002
+        return show_uptime(await info.context.loaders.uptime.load((self.kept, *range.checked("range"))))
 
     @strawberry.field
     async def open_alerts(self, info: Info) -> list[AlertType]:

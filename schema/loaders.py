@@ -1,6 +1,7 @@
 """Batched reads of one operation: what a list's entries have in common is asked for once."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from strawberry.dataloader import DataLoader
 
@@ -12,7 +13,9 @@ from app.domain.beat import Beat, HealthStatus
 from app.domain.device import Device
 from app.domain.rule import Rule
 from app.domain.tenant import Scope
+from app.domain.uptime import Uptime
 from app.rules import Asked, count_live, rules_of
+from app.uptime import uptimes
 
 
 class Loaders:
@@ -30,6 +33,14 @@ class Loaders:
         self.open_alerts: DataLoader[str, list[Alert]] = DataLoader(self._open_alerts)
         self.timeline: DataLoader[tuple[Alert, int], list[PastEvent]] = DataLoader(
             self._timelines, cache_key_fn=lambda asked: (asked[0].id, asked[1])
+        )
+        self.parent: DataLoader[Alert, Alert | None] = DataLoader(self._parents, cache_key_fn=lambda alert: alert.id)
+        self.children: DataLoader[tuple[Alert, int], list[Alert]] = DataLoader(
+            self._children, cache_key_fn=lambda asked: (asked[0].id, asked[1])
+        )
+        self.child_count: DataLoader[Alert, int] = DataLoader(self._child_counts, cache_key_fn=lambda alert: alert.id)
+        self.uptime: DataLoader[tuple[Device, datetime, datetime], Uptime] = DataLoader(
+            self._uptimes, cache_key_fn=lambda asked: (asked[0].id, *asked[1:])
         )
         self.rule: DataLoader[tuple[str, str], Rule | None] = DataLoader(self._rules)
         self.live_of_rule: DataLoader[Asked, int] = DataLoader(self._live_of_rules)
@@ -53,6 +64,28 @@ class Loaders:
     async def _timelines(self, asked: list[tuple[Alert, int]]) -> Sequence[list[PastEvent]]:
         return await timelines(self._context, asked)
 
+    async def _parents(self, alerts: list[Alert]) -> Sequence[Alert | None]:
+        ids = sorted({alert.parent_id for alert in alerts if alert.parent_id is not None})
+        found = await self._context.store.alerts.get_many(_tenants_of(alerts), ids) if ids else {}
+        return [None if alert.parent_id is None else found.get(alert.parent_id) for alert in alerts]
+
+    async def _children(self, asked: list[tuple[Alert, int]]) -> Sequence[list[Alert]]:
+        scope, most = _tenants_of([alert for alert, _ in asked]), max(first for _, first in asked)
+        found = await self._context.store.folds.children(scope, [alert.id for alert, _ in asked], most)
+        return [found.get(alert.id, [])[:first] for alert, first in asked]
+
+    async def _child_counts(self, alerts: list[Alert]) -> Sequence[int]:
+        found = await self._context.store.folds.child_counts(_tenants_of(alerts), [alert.id for alert in alerts])
+        return [found.get(alert.id, 0) for alert in alerts]
+
+    async def _uptimes(self, asked: list[tuple[Device, datetime, datetime]]) -> Sequence[Uptime]:
+        found: dict[tuple[str, datetime, datetime], Uptime] = {}
+        for start, end in {(start, end) for _, start, end in asked}:
+            devices = [device for device, *span in asked if span == [start, end]]
+            of_range = await uptimes(self._context, devices, start, end)
+            found |= {(key, start, end): one for key, one in of_range.items()}
+        return [found[device.id, start, end] for device, start, end in asked]
+
     async def _rules(self, keys: list[tuple[str, str]]) -> Sequence[Rule | None]:
         return await rules_of(self._context, keys)
 
@@ -63,6 +96,10 @@ class Loaders:
 def _pair(key: str) -> tuple[str, str]:
     tenant_id, _, device_id = key.partition(":")
     return tenant_id, device_id
+
+
+def _tenants_of(alerts: Sequence[Alert]) -> Scope:
+    return Scope(frozenset(alert.tenant_id for alert in alerts))
 
 
 def _scope_of(keys: Sequence[str]) -> Scope:

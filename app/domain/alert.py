@@ -5,6 +5,7 @@ from enum import Enum
 
 import msgspec
 
+from app.domain.ids import device_key
 from app.domain.subject import SubjectKind
 
 
@@ -37,6 +38,7 @@ class Resolution(Enum):
     RULE_CHANGED = "rule_changed"
     NO_DATA = "no_data"
     DEVICE_RETIRED = "device_retired"
+    LATE_HEARTBEATS = "late_heartbeats"
 
 
 class AlertEventType(Enum):
@@ -51,13 +53,20 @@ class AlertEventType(Enum):
     FLAPPING_ENDED = "flapping_ended"
     RESOLVED = "resolved"
     REOPENED = "reopened"
+    GROUPED = "grouped"
+    UNGROUPED = "ungrouped"
+    CORRECTED = "corrected"
     # The stream's own, never kept: they carry a cursor and no alert.
     RESYNC = "resync"
     BOOKMARK = "bookmark"
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """One alert. `version` moves with status, severity and assignee alone; `live` is true until it is resolved."""
+    """One alert. `version` moves with status, severity and assignee alone; `live` is true until it is resolved.
+
+    `parent_id` is the alert that it is folded under; nobody is told of it then. `telling_held_until`: before that time nobody
+    is told, because others seem to share its fate.
+    """
 
     id: str
     tenant_id: str
@@ -93,6 +102,13 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     runbook_url: str | None = None
     source: str = "rule"
     details: dict[str, object] | None = None
+    parent_id: str | None = None
+    telling_held_until: datetime | None = None
+
+
+def device_of(alert: Alert) -> str | None:
+    """The key of the device that an alert is about; None where it is about something else."""
+    return device_key(alert.tenant_id, alert.subject_id) if alert.subject_kind is SubjectKind.DEVICE else None
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +129,7 @@ class Filterable(msgspec.Struct, frozen=True, kw_only=True):
     status: AlertStatus
     severity: Severity
     assignee: str | None = None
+    folded: bool = False
 
 
 class AlertEvent(msgspec.Struct, frozen=True, kw_only=True):

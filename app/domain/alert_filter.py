@@ -8,6 +8,7 @@ import msgspec
 
 from app.domain.alert import Alert, AlertEvent, AlertStatus, Filterable, Severity
 from app.domain.search import literal
+from app.domain.subject import SubjectKind
 from app.errors import BadInputError, FieldError
 
 MOST_IN_LIST = 200
@@ -18,6 +19,7 @@ class AlertFilter(msgspec.Struct, frozen=True, kw_only=True):
     """An alert is shown that matches every list that is not empty.
 
     `search` is looked for, whatever its case, in title, message, subject and rule key; `start` and `end` bound `first_seen`.
+    Without `include_suppressed` alerts that are folded under a parent are left out.
     """
 
     tenant_id: str | None = None
@@ -30,6 +32,7 @@ class AlertFilter(msgspec.Struct, frozen=True, kw_only=True):
     search: str | None = None
     start: datetime | None = None
     end: datetime | None = None
+    include_suppressed: bool = True
 
 
 def filter_errors(chosen: AlertFilter) -> list[FieldError]:
@@ -63,7 +66,12 @@ def require_good_filter(chosen: AlertFilter) -> None:
 
 
 def matches(chosen: AlertFilter, alert: Alert) -> bool:
-    return _as(chosen, alert, Filterable(status=alert.status, severity=alert.severity, assignee=alert.assignee))
+    return _as(chosen, alert, filterable(alert))
+
+
+def filterable(alert: Alert) -> Filterable:
+    """What may change of an alert among what filters look at."""
+    return Filterable(status=alert.status, severity=alert.severity, assignee=alert.assignee, folded=alert.parent_id is not None)
 
 
 def event_matches(chosen: AlertFilter, event: AlertEvent) -> bool:
@@ -78,7 +86,8 @@ def _as(chosen: AlertFilter, alert: Alert, fields: Filterable) -> bool:
         and (not chosen.severity or fields.severity in chosen.severity)
         and (not chosen.rule_keys or alert.rule_key in chosen.rule_keys)
         and (not chosen.store_ids or alert.store_id in chosen.store_ids)
-        and (not chosen.device_ids or alert.subject_id in chosen.device_ids)
+        and (not chosen.device_ids or (alert.subject_kind is SubjectKind.DEVICE and alert.subject_id in chosen.device_ids))
+        and (chosen.include_suppressed or not fields.folded)
         and (chosen.assignee is None or fields.assignee == chosen.assignee)
         and (chosen.start is None or alert.first_seen >= chosen.start)
         and (chosen.end is None or alert.first_seen < chosen.end)

@@ -17,11 +17,14 @@ from app.domain.rule import (
     SpikeCondition,
 )
 
+OFFLINE_KEY = "device_offline"
+"""The rule whose alerts are the outages that uptime is made of."""
+
 SYNC_LAG_KEY = "sync_lag_high"
 """The rule whose threshold follows the tenant's `syncLagWarnSec`."""
 
 _NAMES = {
-    "device_offline": "Device offline",
+    OFFLINE_KEY: "Device offline",
     SYNC_LAG_KEY: "Sync lag high",
     "cpu_high": "CPU high",
     "disk_full": "Disk full",
@@ -47,7 +50,7 @@ def platform_rules(sync_lag_warn_sec: int, now: datetime) -> list[Rule]:
 
 def _of_devices(sync_lag_warn_sec: int, now: datetime) -> list[Rule]:
     return [
-        _rule("device_offline", Severity.HIGH, AbsenceCondition(), cooldown=300, now=now),
+        _rule(OFFLINE_KEY, Severity.HIGH, AbsenceCondition(), cooldown=300, now=now),
         _rule(SYNC_LAG_KEY, Severity.MEDIUM, _over("syncLagSec", sync_lag_warn_sec), cooldown=600, now=now),
         _rule("cpu_high", Severity.MEDIUM, _over("cpuUsage", 90, 80), hold=300, cooldown=900, now=now),
         _rule("disk_full", Severity.HIGH, _over("diskUsage", 90, 85), cooldown=3600, now=now),

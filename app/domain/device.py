@@ -31,7 +31,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     `offline_after` is the effective time in seconds, `own_offline_after` the device's own (None follows the tenant).
     `wake_after` is the shortest time after which any absence rule or the connectivity itself wants a look, so
     `due_at = last_seen + wake_after` on every beat. `due_at` is a wake-up, never a verdict. `missed` says that the last look,
-    at the beat of `judged_seen`, found it offline or a rule missing it.
+    at the beat of `judged_seen`, found it offline or a rule missing it. `first_seen` is when its first beat came.
     """
 
     id: str
@@ -44,6 +44,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     offline_after: int
     wake_after: int
     own_offline_after: int | None = None
+    first_seen: datetime | None = None
     last_seen: datetime | None = None
     due_at: datetime | None = None
     missed: bool = False

@@ -129,7 +129,16 @@ def reopen(alert: Alert, actor: str, reason: str, now: datetime) -> Change:
     if alert.live:
         raise conflict(alert, "cannot be reopened")
     after = msgspec.structs.replace(
-        _open_again(alert), live=True, last_seen=now, resolved_at=None, resolved_by=None, resolution=None, resolution_note=None
+        _open_again(alert),
+        live=True,
+        last_seen=now,
+        resolved_at=None,
+        resolved_by=None,
+        resolution=None,
+        resolution_note=None,
+        # Who reopens it wants it told for itself.
+        parent_id=None,
+        telling_held_until=None,
     )
     return Change(type=AlertEventType.REOPENED, at=now, before=alert, after=after, actor=actor, reason=reason)
 
@@ -146,6 +155,40 @@ def assign(alert: Alert, actor: str, assignee: str | None, now: datetime) -> Cha
 
 def comment(alert: Alert, actor: str, text: str, now: datetime) -> Change:
     return Change(type=AlertEventType.COMMENTED, at=now, before=alert, after=alert, actor=actor, reason=text)
+
+
+def held(opened: Change, until: datetime | None) -> Change:
+    """An opening whose telling waits until then."""
+    return msgspec.structs.replace(opened, after=msgspec.structs.replace(opened.after, telling_held_until=until))
+
+
+def fold(alert: Alert, parent: Alert, now: datetime) -> Change:
+    """Under the one alert that is told for all that share its fate."""
+    after = msgspec.structs.replace(alert, parent_id=parent.id)
+    reason = f"one of many: {parent.message}"
+    return Change(type=AlertEventType.GROUPED, at=now, before=alert, after=after, reason=reason, detail={"parentId": parent.id})
+
+
+def unfold(alert: Alert, reason: str, held_until: datetime | None, now: datetime) -> Change:
+    """On its own again; `held_until` as for one that opens."""
+    after = msgspec.structs.replace(alert, parent_id=None, telling_held_until=held_until)
+    detail: dict[str, object] = {"parentId": alert.parent_id}
+    return Change(type=AlertEventType.UNGROUPED, at=now, before=alert, after=after, reason=reason, detail=detail)
+
+
+def correct(alert: Alert, reason: str, now: datetime) -> list[Change]:
+    """An outage that was none: noted once, and ended if it is live. What a person said of its end stays."""
+    if alert.details is not None and alert.details.get("disproved"):
+        return []
+    by_itself = not alert.live and alert.resolved_by is None
+    after = msgspec.structs.replace(
+        alert,
+        details={**(alert.details or {}), "disproved": True},
+        resolution=Resolution.LATE_HEARTBEATS if by_itself else alert.resolution,
+        resolution_note=reason if by_itself else alert.resolution_note,
+    )
+    corrected = Change(type=AlertEventType.CORRECTED, at=now, before=alert, after=after, reason=reason)
+    return [corrected, resolve(after, None, reason, Resolution.LATE_HEARTBEATS, now)] if after.live else [corrected]
 
 
 def require_version(alert: Alert, version: int | None) -> None:

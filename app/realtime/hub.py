@@ -9,8 +9,7 @@ import msgspec
 import structlog
 
 from app.clock import Clock
-from app.domain.alert import AlertEvent
-from app.domain.ids import device_key
+from app.domain.alert import AlertEvent, device_of
 from app.realtime.bus import ALERTS, HEALTH, AlertBell, Bus, HealthBell
 from app.realtime.device_feed import DeviceFeed
 from app.realtime.follower import Follower
@@ -107,4 +106,4 @@ class Hub:
         self.devices.poll_now()
 
     def _on_events(self, events: Sequence[AlertEvent]) -> None:
-        self.devices.touch(device_key(event.tenant_id, event.alert.subject_id) for event in events)
+        self.devices.touch(key for event in events if (key := device_of(event.alert)) is not None)

@@ -18,6 +18,7 @@ from app.domain.beat import Beat, worst_service
 from app.domain.ids import device_key
 from app.errors import UnavailableError
 from app.realtime.bus import Bus
+from app.realtime.clocks import Clocks
 from app.realtime.roll import Roll
 from app.store.connectivity import SeenDevice
 from app.store.mongo import is_away
@@ -79,6 +80,7 @@ class Intake:
         self.on_recovery: Callable[[set[int]], Awaitable[None]] | None = None
         self.figures = IntakeFigures()
         self.roll = Roll()
+        self.clocks = Clocks()
 
     async def take(self, arrived: Sequence[ArrivedBeat]) -> dict[str, SeenDevice]:
         """Stores beats and gives back their devices as they then are, by device key.

@@ -7,6 +7,7 @@ from enum import Enum
 from app.domain.alert import Alert, AlertStatus, Severity
 from app.domain.alert_filter import AlertFilter
 from app.domain.search import literal
+from app.domain.subject import SubjectKind
 from app.domain.tenant import EVERY_TENANT, Scope
 from app.store.encoding import Document, from_document
 from app.store.mongo import Mongo
@@ -83,10 +84,13 @@ def alert_query(chosen: AlertFilter) -> Document:
             ("severity", [severity.value for severity in chosen.severity]),
             ("rule_key", chosen.rule_keys),
             ("store_id", chosen.store_ids),
-            ("subject_id", chosen.device_ids),
         )
         if values
     ]
+    if chosen.device_ids:
+        clauses.append({"subject_kind": SubjectKind.DEVICE.value, "subject_id": {"$in": list(chosen.device_ids)}})
+    if not chosen.include_suppressed:
+        clauses.append({"parent_id": None})
     if chosen.tenant_id is not None:
         clauses.append({"tenant_id": chosen.tenant_id})
     if chosen.assignee is not None:

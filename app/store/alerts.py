@@ -72,6 +72,20 @@ class AlertStore:
             found.setdefault(row["dedup_key"], []).append((row["first_seen"], row["last_seen"]))
         return found
 
+    async def outages(
+        self, scope: Scope, device_ids: Sequence[str], rule_keys: Sequence[str], start: datetime, end: datetime
+    ) -> list[Alert]:
+        """Alerts of these rules on devices that were live at some time from `start` until before `end`, the oldest first."""
+        where = {
+            "subject_id": {"$in": sorted(set(device_ids))},
+            "subject_kind": SubjectKind.DEVICE.value,
+            "rule_key": {"$in": list(rule_keys)},
+            "first_seen": {"$lt": end},
+            "$or": [{"live": True}, {"resolved_at": {"$gt": start}}],
+        }
+        found = await self._alerts.find(scope, where, sort=[("first_seen", 1)])
+        return [from_document(document, Alert) for document in found]
+
     async def all_live(self, scope: Scope) -> list[Alert]:
         return [from_document(document, Alert) for document in await self._alerts.find(scope, {"live": True})]
 

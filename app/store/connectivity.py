@@ -82,6 +82,7 @@ class ConnectivityStore:
                 "status": {"$cond": [first, DeviceStatus.ONLINE.value, "$status"]},
                 "since": {"$cond": [first, now, "$since"]},
                 "changed_at": {"$cond": [first, now, "$changed_at"]},
+                "first_seen": {"$cond": [first, now, "$first_seen"]},
             }
         }
         where = {"_id": {"$in": list(device_keys)}, "retired_at": None, "$or": [{"last_seen": None}, {"last_seen": {"$lt": now}}]}

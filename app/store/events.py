@@ -4,7 +4,8 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from app.domain.alert import AlertEvent, Change, Filterable
+from app.domain.alert import AlertEvent, Change
+from app.domain.alert_filter import filterable
 from app.domain.ids import LANES
 from app.domain.tenant import EVERY_TENANT, Scope
 from app.store.encoding import Document, from_document, to_document
@@ -101,7 +102,7 @@ def _event(lane: int, seq: int, change: Change) -> AlertEvent:
         type=change.type,
         at=change.at,
         alert=change.after,
-        before=None if before is None else Filterable(status=before.status, severity=before.severity, assignee=before.assignee),
+        before=None if before is None else filterable(before),
         actor=change.actor,
         reason=change.reason,
         detail=change.detail,

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from app.domain.beat import METRIC_FIELDS, Beat
 from app.domain.conditions.anomaly import Sample
 from app.domain.ids import device_key
@@ -14,6 +16,15 @@ from app.store.mongo import Mongo
 _READING = dict.fromkeys(
     ("tenant_id", "device_id", "lane", "timestamp", "received_at", "late", "metrics", *METRIC_FIELDS.values()), 1
 )
+
+
+class LateSpan(msgspec.Struct, frozen=True):
+    """The timestamps of a device's late beats lie from `start` to `end`."""
+
+    tenant_id: str
+    device_id: str
+    start: datetime
+    end: datetime
 
 
 class HeartbeatStore:
@@ -70,6 +81,17 @@ class HeartbeatStore:
         where = {"lane": lane, "received_at": {"$gt": after, "$lte": until}}
         found = await self._beats.find(EVERY_TENANT, where, sort=[("received_at", 1)], limit=limit, hint="changed_feed")
         return [from_document(document, Beat) for document in found]
+
+    async def late_spans(self, lane: int, after: datetime, until: datetime) -> list[LateSpan]:
+        """From when to when the late beats speak that came in the lane in (after, until], for each device."""
+        where = {"lane": lane, "late": True, "received_at": {"$gt": after, "$lte": until}}
+        group = {
+            "_id": {"tenant_id": "$tenant_id", "device_id": "$device_id"},
+            "start": {"$min": "$timestamp"},
+            "end": {"$max": "$timestamp"},
+        }
+        rows = await self._beats.aggregate(EVERY_TENANT, where, [{"$group": group}])
+        return [LateSpan(row["_id"]["tenant_id"], row["_id"]["device_id"], row["start"], row["end"]) for row in rows]
 
     async def window(self, tenant_id: str, device_ids: Sequence[str], after: datetime, until: datetime) -> dict[str, list[Beat]]:
         """The beats of devices with a timestamp in (after, until], oldest first, by device id."""

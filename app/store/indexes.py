@@ -1,6 +1,7 @@
 """Every collection with its indexes and its validator, declared once and ensured at start."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
@@ -11,10 +12,17 @@ from app.store.mongo import Mongo
 _UP, _DOWN = ASCENDING, DESCENDING
 _NAMESPACE_EXISTS = 48
 
+
+def _named(field: str) -> dict[str, Any]:
+    """Only where there is a text: an index of what most documents do not have stays small."""
+    return {field: {"$gt": ""}}
+
+
 INDEXES: Mapping[str, list[IndexModel]] = {
     "device_heartbeats": [
         IndexModel([("tenant_id", _UP), ("device_id", _UP), ("timestamp", _DOWN)], name="device_history"),
         IndexModel([("lane", _UP), ("received_at", _UP)], name="changed_feed"),
+        IndexModel([("lane", _UP), ("received_at", _UP)], name="late_feed", partialFilterExpression={"late": True}),
         IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0),
     ],
     "heartbeat_rollups": [
@@ -35,6 +43,9 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         IndexModel([("lane", _UP), ("due_at", _UP)], name="missed", partialFilterExpression={"missed": True}),
         IndexModel([("changed_at", _UP)], name="changed"),
         IndexModel([("tokens.id", _UP)], name="by_token", sparse=True),
+        IndexModel([("tenant_id", _UP), ("store_id", _UP)], name="by_store", partialFilterExpression=_named("store_id")),
+        IndexModel([("tenant_id", _UP), ("gateway_id", _UP)], name="by_gateway", partialFilterExpression=_named("gateway_id")),
+        IndexModel([("tenant_id", _UP), ("app_version", _UP)], name="by_version", partialFilterExpression=_named("app_version")),
     ],
     "alert_rules": [IndexModel([("tenant_id", _UP), ("key", _UP)], name="by_key", unique=True)],
     "rule_states": [
@@ -58,6 +69,22 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         IndexModel([("first_seen", _DOWN), ("_id", _DOWN)], name="newest_of_all"),
         IndexModel(
             [("acknowledged_until", _UP)], name="acknowledgement_ends", partialFilterExpression={"status": "acknowledged"}
+        ),
+        IndexModel([("tenant_id", _UP), ("subject_id", _UP), ("first_seen", _DOWN)], name="history"),
+        IndexModel(
+            [("tenant_id", _UP), ("parent_id", _UP), ("live", _UP)],
+            name="children",
+            partialFilterExpression=_named("parent_id"),
+        ),
+        IndexModel(
+            [("tenant_id", _UP), ("dedup_key", _UP), ("live", _DOWN)],
+            name="parents",
+            partialFilterExpression={"source": "shared_fate"},
+        ),
+        IndexModel(
+            [("tenant_id", _UP), ("telling_held_until", _UP)],
+            name="held",
+            partialFilterExpression={"telling_held_until": {"$gt": datetime.fromtimestamp(0, UTC)}},
         ),
     ],
     "alert_events": [

@@ -10,6 +10,7 @@ from app.store.connectivity import ConnectivityStore
 from app.store.devices import DeviceStore
 from app.store.event_counts import EventCountStore
 from app.store.events import EventStore
+from app.store.folds import FoldStore
 from app.store.heartbeats import HeartbeatStore
 from app.store.intakes import IntakeStore
 from app.store.leases import LeaseStore
@@ -22,6 +23,7 @@ from app.store.rollups import RollupStore
 from app.store.rule_states import RuleStateStore
 from app.store.rules import RuleStore
 from app.store.services import ServiceStore
+from app.store.siblings import SiblingStore
 from app.store.sites import SiteStore
 from app.store.tenants import TenantStore
 from app.store.workers import WorkerStore
@@ -39,6 +41,7 @@ class Stores:
     devices: DeviceStore
     event_counts: EventCountStore
     events: EventStore
+    folds: FoldStore
     heartbeats: HeartbeatStore
     intakes: IntakeStore
     leases: LeaseStore
@@ -50,6 +53,7 @@ class Stores:
     rule_states: RuleStateStore
     rules: RuleStore
     services: ServiceStore
+    siblings: SiblingStore
     sites: SiteStore
     tenants: TenantStore
     workers: WorkerStore
@@ -65,6 +69,7 @@ def open_stores(mongo: Mongo) -> Stores:
         devices=DeviceStore(mongo),
         event_counts=EventCountStore(mongo),
         events=EventStore(mongo),
+        folds=FoldStore(mongo),
         heartbeats=HeartbeatStore(mongo),
         intakes=IntakeStore(mongo),
         leases=LeaseStore(mongo),
@@ -76,6 +81,7 @@ def open_stores(mongo: Mongo) -> Stores:
         rule_states=RuleStateStore(mongo),
         rules=RuleStore(mongo),
         services=ServiceStore(mongo),
+        siblings=SiblingStore(mongo),
         sites=SiteStore(mongo),
         tenants=TenantStore(mongo),
         workers=WorkerStore(mongo),

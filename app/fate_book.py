@@ -1,0 +1,104 @@
+"""What one pass of a sweep knows of groups: read once, though many of their devices fall in it."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from app.context import Context
+from app.domain.alert import Alert
+from app.domain.fate import HOLD, FateThresholds, Group, Standing, groups_of, hold_until, thresholds_of
+from app.domain.ids import lane_of
+from app.domain.rule import AbsenceCondition, Rule
+from app.domain.subject import SubjectKind
+from app.domain.tenant import Tenant, only
+from app.store.siblings import Explained
+
+_EXPLAINED_BY = {
+    SubjectKind.STORE: (SubjectKind.VERSION,),
+    SubjectKind.GATEWAY: (SubjectKind.STORE, SubjectKind.VERSION),
+    SubjectKind.VERSION: (SubjectKind.STORE, SubjectKind.GATEWAY),
+}
+"""Whose fall explains that of a device, so that it does not count for a group of this kind. A store takes over from a gateway."""
+
+LONGEST_COOLDOWN = timedelta(days=7)
+
+
+class FateBook:
+    """Remembers for one pass alone. What it says is good enough to hold a telling; a parent is decided in a transaction."""
+
+    def __init__(self, context: Context, gap_end: datetime) -> None:
+        self._context = context
+        self.gap_end = gap_end
+        self._tenants: dict[str, Tenant | None] = {}
+        self._parents: dict[str, list[Alert]] = {}
+        self._standings: dict[tuple[Group, str], Standing] = {}
+        self._due: dict[tuple[int, float], int] = {}
+
+    async def thresholds(self, tenant_id: str) -> FateThresholds:
+        if tenant_id not in self._tenants:
+            self._tenants |= {tenant_id: None, **await self._context.store.tenants.get_many([tenant_id])}
+        tenant = self._tenants[tenant_id]
+        return FateThresholds() if tenant is None else thresholds_of(tenant)
+
+    async def has_parent(self, rule: Rule, group: Group) -> bool:
+        """Also one that a person ended: that holds for the rule's cooldown."""
+        return group.id in (await self._parents_of(group.tenant_id, rule)).get(group.kind, ())
+
+    async def explained(self, rule: Rule, group: Group) -> Explained:
+        """The groups of other kinds whose devices another parent of the rule speaks for."""
+        live = await self._parents_of(group.tenant_id, rule)
+        return {kind: live[kind] for kind in _EXPLAINED_BY[group.kind] if kind in live}
+
+    async def standing(self, rule: Rule, group: Group, now: datetime) -> Standing:
+        key = group, rule.key
+        if key not in self._standings:
+            explained = await self.explained(rule, group)
+            self._standings[key] = await self._context.store.siblings.standing(
+                group, own_after(rule), self.gap_end, now, explained=explained
+            )
+        return self._standings[key]
+
+    async def set_aside(self, parent: Alert) -> None:
+        """It explains nothing any more."""
+        there = await self._all_parents_of(parent.tenant_id)
+        self._parents[parent.tenant_id] = [one for one in there if one.id != parent.id]
+
+    async def hold(self, rule: Rule, alert: Alert, after: float, now: datetime) -> datetime | None:
+        """Until when the telling of an alert waits, whose subject was missed after so many seconds of silence."""
+        thresholds = await self.thresholds(alert.tenant_id)
+        ends: list[datetime] = []
+        for group in groups_of(alert):
+            if await self.has_parent(rule, group):
+                ends.append(now + HOLD)
+            elif group.kind is not SubjectKind.VERSION or await self._are_many(group.tenant_id, thresholds, after, now):
+                standing = await self.standing(rule, group, now)
+                until = hold_until(group, standing, thresholds, after, alert.first_seen, now)
+                ends += [] if until is None else [until]
+        return max(ends, default=None)
+
+    async def _are_many(self, tenant_id: str, thresholds: FateThresholds, after: float, now: datetime) -> bool:
+        # A version may have a hundred thousand devices: they are counted only where enough of the lane is silent at all.
+        key = lane_of(tenant_id), after
+        if key not in self._due:
+            until = now + timedelta(seconds=after / 2)
+            self._due[key] = await self._context.store.siblings.count_due(key[0], until, thresholds.min)
+        return self._due[key] >= thresholds.min
+
+    async def _parents_of(self, tenant_id: str, rule: Rule) -> Mapping[SubjectKind, list[str]]:
+        now = self._context.clock.now()
+        found: dict[SubjectKind, list[str]] = {}
+        for parent in await self._all_parents_of(tenant_id):
+            ended = parent.resolved_at
+            if parent.rule_key == rule.key and (ended is None or ended > now - timedelta(seconds=rule.cooldown_sec)):
+                found.setdefault(parent.subject_kind, []).append(parent.subject_id)
+        return found
+
+    async def _all_parents_of(self, tenant_id: str) -> list[Alert]:
+        if tenant_id not in self._parents:
+            ended_after = self._context.clock.now() - LONGEST_COOLDOWN
+            self._parents[tenant_id] = await self._context.store.folds.parents(only(tenant_id), ended_after)
+        return self._parents[tenant_id]
+
+
+def own_after(rule: Rule) -> int | None:
+    """An absence rule's own seconds; None where it takes each device's."""
+    return rule.condition.after_sec if isinstance(rule.condition, AbsenceCondition) else None
