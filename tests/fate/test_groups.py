@@ -23,7 +23,8 @@ async def fall(fleet: Fleet, well: tuple[str, ...] = ()) -> None:
 
 async def kinds(fleet: Fleet) -> list[tuple[SubjectKind, str, bool]]:
     """The parents, and whether they are folded themselves."""
-    return [(one.subject_kind, one.subject_id, one.parent_id is not None) for one in await parents(fleet)]
+    by_id = sorted(await parents(fleet), key=lambda one: one.subject_id)
+    return [(one.subject_kind, one.subject_id, one.parent_id is not None) for one in by_id]
 
 
 async def test_a_gateway_takes_its_devices_with_it(fleet: Fleet) -> None:
