@@ -45,8 +45,8 @@ async def test_a_backtest_shows_the_alerts_that_there_would_have_been(fleet: Fle
     await say(fleet, 20, 95, 99, 30, 95, 20, 20, 20, 20, 20)
     found = await backtest(fleet, hot())
     assert found["alerts"] == [
-        {"subject": TILL, "firedAt": at(60), "resolvedAt": at(180), "peak": 99, "reason": "cpuUsage 95 %, over 90 %"},
-        {"subject": TILL, "firedAt": at(240), "resolvedAt": at(300), "peak": 95, "reason": "cpuUsage 95 %, over 90 %"},
+        {"subject": TILL, "firedAt": at(60), "resolvedAt": at(180), "peak": 99, "reason": "CPU usage 95 %, over 90 %"},
+        {"subject": TILL, "firedAt": at(240), "resolvedAt": at(300), "peak": 95, "reason": "CPU usage 95 %, over 90 %"},
     ]
     assert (found["from"], found["to"], found["exactFrom"]) == (at(0), at(600), None)
     assert (found["notifications"], found["notificationsByRecipient"]) == (4, [])
@@ -137,7 +137,7 @@ async def test_a_trial_looks_at_everything_that_the_rule_is_for(fleet: Fleet) ->
         "wouldFire": True,
         "subjects": 3,
         "evaluatedAt": at(0),
-        "matches": [{"subject": TILL, "value": 95, "threshold": 90, "reason": "cpuUsage 95 %, over 90 %; bad for 0 s of 60 s"}],
+        "matches": [{"subject": TILL, "value": 95, "threshold": 90, "reason": "CPU usage 95 %, over 90 %; bad for 0 s of 60 s"}],
     }
     aimed = (await ask(fleet.context, viewer, TRIAL, rule=hot(scope={"deviceIds": ["till-2"]})))["testAlertRule"]
     assert (aimed["wouldFire"], aimed["subjects"], aimed["matches"]) == (False, 1, [])

@@ -47,12 +47,12 @@ SCENES = [
     Scene("scope", "STOP", ("tag old, loud", "new"), rule={"scope": RuleScope(tags=("new",))}, device={"tags": ("old", "loud")}),
     Scene("scope", "STOP", ("switched off", "version 3", "11:59:00", "olga"), rule={"enabled": False, "version": 3}),
     Scene("scope", "STOP", ("retired", "11:50:00"), device={"retired_at": at(-600)}),
-    Scene("breach", "PASS", ("cpuUsage 95 %", "over 90 %", "12:00:00")),
-    Scene("breach", "STOP", ("cpuUsage 40 %", "not over 80 %", "12:00:00"), value=40),
+    Scene("breach", "PASS", ("CPU usage 95 %", "over 90 %", "12:00:00")),
+    Scene("breach", "STOP", ("CPU usage 40 %", "not over 80 %", "12:00:00"), value=40),
     Scene(
         "breach",
         "STOP",
-        ("cpuUsage 85 %", "not over 90 %", "not recovered", "ends at 80", "12:00:00"),
+        ("CPU usage 85 %", "not over 90 %", "not recovered", "ends at 80", "12:00:00"),
         value=85,
         state={"firing": True},
         live=True,
@@ -60,7 +60,7 @@ SCENES = [
     Scene(
         "breach",
         "WAIT",
-        ("cpuUsage 40 %", "good for 60 s", "until 2026-03-02 12:00:40"),
+        ("CPU usage 40 %", "good for 60 s", "until 2026-03-02 12:00:40"),
         value=40,
         rule={"keep_firing_sec": 60},
         state={"firing": True, "good_since": at(-20)},
@@ -69,7 +69,7 @@ SCENES = [
     Scene(
         "breach",
         "WAIT",
-        ("cpuUsage 40 %", "flapping (65 %", "under 25 %", "until 2026-03-02 12:"),
+        ("CPU usage 40 %", "flapping (65 %", "under 25 %", "until 2026-03-02 12:"),
         value=40,
         state={"firing": True, "bad": True, "flapping": True, "turns": TURNS},
         live=True,
@@ -77,7 +77,7 @@ SCENES = [
     Scene(
         "breach",
         "STOP",
-        ("cpuUsage 40 %", "not over 80 %", "a person has to", "12:00:00"),
+        ("CPU usage 40 %", "not over 80 %", "a person has to", "12:00:00"),
         value=40,
         rule={"auto_resolve": False},
         state={"firing": True},

@@ -59,7 +59,7 @@ async def test_the_life_of_an_alert_is_told_from_its_record(fleet: Fleet) -> Non
     ]
     opened, held = explained["steps"][-2:]
     assert opened["at"] == at(0)
-    assert "opened as HIGH: cpuUsage 95 %, over 90 %; bad since 2026-11-21 06:00:00 UTC" in opened["reason"]
+    assert "opened as HIGH: CPU usage 95 %, over 90 %; bad since 2026-11-21 06:00:00 UTC" in opened["reason"]
     assert (held["at"], held["outcome"]) == (at(60), "mats")
     assert "until 2026-11-21 06:10:00 UTC: on my way" in held["reason"]
     assert explained["next"] == [
@@ -76,7 +76,7 @@ async def test_an_alert_that_ended_says_who_ended_it_and_why(fleet: Fleet) -> No
     await say(fleet, 40, seconds=30)
     explained = await alert_of(fleet, alert.id)
     assert explained["steps"][-1]["reason"] == (
-        "resolved by itself as RECOVERED after 30 s: cpuUsage 40 %, not over 80 %, on 2026-11-21 06:00:30 UTC"
+        "resolved by itself as RECOVERED after 30 s: CPU usage 40 %, not over 80 %, on 2026-11-21 06:00:30 UTC"
     )
     assert "ended on 2026-11-21 06:00:30 UTC, by itself as RECOVERED" in explained["summary"]
     assert explained["next"] == [{"at": at(930), "what": "the cooldown of 900 s is over: it may fire again"}]
@@ -106,7 +106,7 @@ async def test_a_rule_is_explained_while_it_waits_fires_and_cools_down(fleet: Fl
     await say(fleet, 95, seconds=45)
     fires = await rule_of(fleet)
     assert last(fires) == ("dedup", "STOP")
-    assert fires["summary"] == "Hot on till-1 fires since 2026-11-21 06:00:00 UTC: cpuUsage 95 %, over 90 %"
+    assert fires["summary"] == "Hot on till-1 fires since 2026-11-21 06:00:00 UTC: CPU usage 95 %, over 90 %"
     await say(fleet, 40, seconds=10)
     await say(fleet, 95, seconds=10)
     await fleet.pass_time(70)
