@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from app.domain.beat import Beat, metric_value, metric_words
-from app.domain.conditions.metric import observe_beats, observe_window
+from app.domain.conditions.metric import observe_gauge, observe_window
 from app.domain.conditions.observation import Nothing, Seen
 from app.domain.conditions.words import duration
 from app.domain.device import Device
@@ -78,28 +78,11 @@ async def _of_rule(
     sightings = []
     for device in devices:
         new = beats.get(device.id) or ([latest[device.id]] if device.id in latest else [])
-        seen = _seen(look, rule, condition, device, new)
+        heard_at = None if rule.no_data is NoDataPolicy.KEEP else look.heard_at(rule, device)
+        seen = observe_gauge(condition, new, look.now, timedelta(seconds=device.offline_after), heard_at)
         if seen:
             sightings.append(Sighting(rule, of_device(device), seen, look.around(device.tenant_id, rule, device)))
     return sightings
-
-
-def _seen(look: Look, rule: Rule, condition: MetricCondition, device: Device, beats: Sequence[Beat]) -> Sequence[Seen]:
-    # A value holds for as long as the device may be silent; what is older says nothing of now.
-    if not beats:
-        return [Nothing(reason=f"no {metric_words(condition.metric)}: no heartbeat is kept")]
-    silence = (look.now - beats[-1].received_at).total_seconds()
-    if silence >= device.offline_after:
-        return [Nothing(reason=_silent(condition, silence, device))]
-    seen = observe_beats(condition, beats, look.now)
-    heard_at = None if rule.no_data is NoDataPolicy.KEEP else look.heard_at(rule, device)
-    if not seen and heard_at is not None and (silence := (look.now - heard_at).total_seconds()) >= device.offline_after:
-        return [Nothing(reason=_silent(condition, silence, device))]
-    return seen
-
-
-def _silent(condition: MetricCondition, silence: float, device: Device) -> str:
-    return f"no {metric_words(condition.metric)} for {silence:.0f} s, at least {device.offline_after} s"
 
 
 async def _of_windows(look: Look, rule: Rule, condition: MetricCondition, devices: Sequence[Device]) -> list[Sighting]:

@@ -31,6 +31,8 @@ async def end_outlived(context: Context, before: Rule, after: Rule, scope: Scope
         await withdraw_rule(context, scope, after.key, "the rule looks at something else now")
     elif before.scope != after.scope:
         await end_orphans(context, scope)
+    if before.severity is not after.severity:
+        await context.store.rule_states.wake_rule(scope, after.key, context.clock.now())
 
 
 async def follow_end(context: Context, ended: Rule, scope: Scope) -> None:

@@ -9,10 +9,9 @@ import msgspec
 from app.domain.beat import Beat, metric_value, metric_words
 from app.domain.conditions.absence import absence_after, observe_absence
 from app.domain.conditions.incidents import Incident
-from app.domain.conditions.metric import observe_beats, observe_window
+from app.domain.conditions.metric import observe_gauge, observe_window
 from app.domain.conditions.observation import Nothing, Seen
 from app.domain.conditions.words import duration
-from app.domain.counts import BUCKET
 from app.domain.device import Device
 from app.domain.rule import AbsenceCondition, MetricCondition, NoDataPolicy, Rule, RuleState
 
@@ -61,7 +60,7 @@ class GaugeHistory:
         assert isinstance(rule.condition, MetricCondition)
         self._rule = rule
         self._condition = rule.condition
-        self._offline_after = device.offline_after
+        self._holds_for = timedelta(seconds=device.offline_after)
         self._overlap = overlap
         self._coarse_until = coarse_until
         self._beats = sorted(beats, key=_received)
@@ -80,26 +79,10 @@ class GaugeHistory:
             return []
         # Without news the last beat is what counts.
         beats = self._beats[known:count] or [self._beats[self._newest[count - 1]]]
-        silence = (now - beats[-1].received_at).total_seconds()
-        if silence >= self._offline_after and not self._is_coarse(beats[-1], silence):
-            return [Nothing(reason=self._silent(silence))]
-        return observe_beats(self._condition, beats, now) or self._unsaid(now, state)
-
-    def _unsaid(self, now: datetime, state: RuleState | None) -> Sequence[Seen]:
-        """The device is there, but has not said this for long."""
-        if self._rule.no_data is NoDataPolicy.KEEP or state is None or state.heard_at is None:
-            return []
-        unsaid = (now - state.heard_at).total_seconds()
-        if unsaid < self._offline_after:
-            return []
-        return [Nothing(reason=self._silent(unsaid))]
-
-    def _is_coarse(self, beat: Beat, silence: float) -> bool:
-        until = self._coarse_until
-        return until is not None and beat.received_at <= until and silence <= BUCKET.total_seconds()
-
-    def _silent(self, silence: float) -> str:
-        return f"no {metric_words(self._condition.metric)} for {silence:.0f} s, at least {self._offline_after} s"
+        minds = self._rule.no_data is not NoDataPolicy.KEEP and state is not None
+        return observe_gauge(
+            self._condition, beats, now, self._holds_for, state.heard_at if minds and state is not None else None
+        )
 
 
 class WindowHistory:

@@ -55,6 +55,10 @@ class RuleStateStore:
         where = {"lane": lane, "family": {"$in": list(families)}, "next_due": {"$lt": before}, "firing": {"$ne": True}}
         await self._states.delete(EVERY_TENANT, where)
 
+    async def wake_rule(self, scope: Scope, rule_key: str, now: datetime) -> None:
+        """Has the next tick look at every subject that the rule has an alert of."""
+        await self._states.update(scope, {"rule_key": rule_key, "firing": True}, {"$set": {"next_due": now}})
+
     async def forget_rule(self, scope: Scope, rule_key: str) -> None:
         await self._states.delete(scope, {"rule_key": rule_key})
 

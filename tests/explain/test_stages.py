@@ -83,12 +83,12 @@ SCENES = [
         state={"firing": True},
         live=True,
     ),
-    Scene("breach", "STOP", ("no cpuUsage for 130 s", "12:00:00"), value=None),
-    Scene("breach", "STOP", ("no cpuUsage for 130 s", "live stays", "12:00:00"), value=None, state={"firing": True}, live=True),
+    Scene("breach", "STOP", ("no CPU usage for 130 s", "12:00:00"), value=None),
+    Scene("breach", "STOP", ("no CPU usage for 130 s", "live stays", "12:00:00"), value=None, state={"firing": True}, live=True),
     Scene(
         "breach",
         "STOP",
-        ("no cpuUsage for 130 s", "ends its alerts", "12:00:00"),
+        ("no CPU usage for 130 s", "ends its alerts", "12:00:00"),
         value=None,
         rule={"no_data": NoDataPolicy.RESOLVE},
         state={"firing": True},
@@ -97,7 +97,7 @@ SCENES = [
     Scene(
         "breach",
         "PASS",
-        ("no cpuUsage for 130 s", "alerts on that", "11:57:50"),
+        ("no CPU usage for 130 s", "alerts on that", "11:57:50"),
         value=None,
         rule={"no_data": NoDataPolicy.ALERT},
         state={"heard_at": at(-130)},
@@ -146,7 +146,7 @@ SCENES = [
 def look_of(scene: Scene) -> Look:
     rule = a_rule(HOT, **{"updated_at": at(-60), "updated_by": "olga", **scene.rule})
     device = a_device(**scene.device)
-    seen: Seen = Nothing(reason="no cpuUsage for 130 s") if scene.value is None else observe_value(HOT, scene.value, at(0))
+    seen: Seen = Nothing(reason="no CPU usage for 130 s") if scene.value is None else observe_value(HOT, scene.value, at(0))
     state = msgspec.structs.replace(blank_state(rule, of_device(device)), **scene.state)
     live = opened(rule, of_device(device), observe_value(HOT, 99, at(-3600)), at(-3600)).after if scene.live else None
     around = Around(excluded=why_excluded(rule, device), silent_after=120, **scene.around)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from app.domain.beat import METRIC_UNITS, Beat, metric_value, metric_words
-from app.domain.conditions.observation import Observation
+from app.domain.conditions.observation import Nothing, Observation, Seen
 from app.domain.conditions.words import amount, duration
 from app.domain.rule import Aggregation, Comparison, MetricCondition
 
@@ -54,6 +54,30 @@ def observe_beats(condition: MetricCondition, beats: Sequence[Beat], now: dateti
     if seen and seen[-1].at < now:
         seen.append(msgspec.structs.replace(seen[-1], at=now, still=True))
     return seen
+
+
+def observe_gauge(
+    condition: MetricCondition, beats: Sequence[Beat], now: datetime, holds_for: timedelta, heard_at: datetime | None = None
+) -> list[Seen]:
+    """What a look sees of a device: of its beats since the last look or, without any, of its newest.
+
+    Each beat speaks at its own time. The last value holds for as long as the device may be silent, `holds_for`; after that
+    nothing is known. `heard_at` is when a rule that minds silence last heard a value; beats that lack it are silence too.
+    """
+    if not beats:
+        return [Nothing(reason=f"no {metric_words(condition.metric)}: no heartbeat is kept")]
+    silence = now - beats[-1].received_at
+    seen: list[Seen] = [one for one in observe_beats(condition, beats, now) if silence < holds_for or not one.still]
+    if silence >= holds_for:
+        return [*seen, Nothing(reason=_silent(condition, silence, holds_for))]
+    if not seen and heard_at is not None and now - heard_at >= holds_for:
+        return [Nothing(reason=_silent(condition, now - heard_at, holds_for))]
+    return seen
+
+
+def _silent(condition: MetricCondition, silence: timedelta, holds_for: timedelta) -> str:
+    name = metric_words(condition.metric)
+    return f"no {name} for {silence.total_seconds():.0f} s, at least {holds_for.total_seconds():.0f} s"
 
 
 def observe_window(condition: MetricCondition, values: Sequence[float], at: datetime) -> Observation | None:
