@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "seed": "app.commands.seed",
     "contract": "app.commands.contract",
     "simulate": "app.commands.simulate",
+    "rules": "app.commands.rules",
 }
 
 

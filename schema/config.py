@@ -5,6 +5,7 @@ from strawberry import ID
 
 from app import config_exchange
 from app.domain.config_document import Change
+from app.domain.rule_trials import run_tests
 from schema.context import Info
 from schema.scalars import JSON
 
@@ -39,7 +40,9 @@ class ConfigMutation:
         self, info: Info, document: str, tenant_id: ID | None = None, dry_run: bool | None = True
     ) -> ConfigImport:
         context, principal = info.context.context, info.context.principal
-        done = await config_exchange.import_config(context, principal, tenant_id, document, dry_run=dry_run is not False)
+        done = await config_exchange.import_config(
+            context, principal, tenant_id, document, dry_run=dry_run is not False, check=run_tests
+        )
         return ConfigImport(dry_run=done.dry_run, changes=[_change(change) for change in done.changes], errors=list(done.errors))
 
 

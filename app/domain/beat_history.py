@@ -12,6 +12,7 @@ from app.domain.conditions.incidents import Incident
 from app.domain.conditions.metric import observe_gauge, observe_window
 from app.domain.conditions.observation import Nothing, Seen
 from app.domain.conditions.words import duration
+from app.domain.counts import BUCKET
 from app.domain.device import Device
 from app.domain.rule import AbsenceCondition, MetricCondition, NoDataPolicy, Rule, RuleState
 
@@ -79,10 +80,12 @@ class GaugeHistory:
             return []
         # Without news the last beat is what counts.
         beats = self._beats[known:count] or [self._beats[self._newest[count - 1]]]
-        minds = self._rule.no_data is not NoDataPolicy.KEEP and state is not None
-        return observe_gauge(
-            self._condition, beats, now, self._holds_for, state.heard_at if minds and state is not None else None
-        )
+        heard_at = None if state is None or self._rule.no_data is NoDataPolicy.KEEP else state.heard_at
+        return observe_gauge(self._condition, beats, now, self._holds(beats[-1]), heard_at)
+
+    def _holds(self, beat: Beat) -> timedelta:
+        is_coarse = self._coarse_until is not None and beat.received_at <= self._coarse_until
+        return max(self._holds_for, BUCKET + _MOMENT) if is_coarse else self._holds_for
 
 
 class WindowHistory:

@@ -32,3 +32,10 @@ async def shops(mongo_uri: str, redis_url: str, database: str) -> AsyncIterator[
     """Judged once a minute: what is counted moves by five."""
     async with ticking(mongo_uri, redis_url, database, MINUTE) as fleet:
         yield fleet
+
+
+@pytest.fixture
+async def odd(mongo_uri: str, redis_url: str, database: str) -> AsyncIterator[Fleet]:
+    """Judged each 15 s, as in the field."""
+    async with ticking(mongo_uri, redis_url, database, 15) as fleet:
+        yield fleet

@@ -1,6 +1,7 @@
 """A backtest finds the alerts that were really made, at the ticks at which they were made."""
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from app.domain.rule import AbsenceCondition, Aggregation, Comparison, Condition, MetricCondition, NoDataPolicy, Rule
@@ -53,7 +54,8 @@ beats = st.lists(
 )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@pytest.mark.timeout(120)  # a history is lived through in many real looks
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     rules=st.tuples(rules_of(absences), rules_of(gauges | windows)),
     beats=beats,

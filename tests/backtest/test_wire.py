@@ -84,7 +84,7 @@ async def test_what_was_before_the_range_counts_inside_it(fleet: Fleet) -> None:
     """A device that fell silent long before, and a wait that began before."""
     await fleet.add(TILL)
     await say(fleet, 95, 95, 95)
-    await fleet.pass_time(10_000)
+    fleet.clock.advance(10_000)
     quiet = {"name": "Quiet", "severity": "HIGH", "condition": {"absence": {"afterSec": 200}}}
     [alert] = (await backtest(fleet, quiet, 9_000, 10_000))["alerts"]
     assert (alert["firedAt"], alert["resolvedAt"]) == (at(320), None)
