@@ -1,6 +1,6 @@
 """What devices say: the metric rules over the gauges of new beats, and over what time alone may change."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -23,9 +23,15 @@ Beats = dict[str, list[Beat]]
 """New beats by device key, in the order in which they came."""
 
 
-def due_devices(look: Look) -> set[str]:
-    """Devices whose time has come without a beat."""
-    return {device_key(state.tenant_id, state.subject_id) for state in look.due("metric")}
+Due = Mapping[str, Set[str]]
+"""By device key: the rules whose time has come, whether there is a beat or not."""
+
+
+def due_rules(look: Look) -> Due:
+    due: dict[str, set[str]] = {}
+    for state in look.due("metric"):
+        due.setdefault(device_key(state.tenant_id, state.subject_id), set()).add(state.rule_key)
+    return due
 
 
 async def suspects(look: Look, readings: Sequence[dict[str, Any]]) -> Beats:
@@ -43,8 +49,8 @@ async def suspects(look: Look, readings: Sequence[dict[str, Any]]) -> Beats:
     return found
 
 
-async def gauge_sightings(look: Look, beats: Beats, due: Collection[str]) -> list[Sighting]:
-    """What every metric rule sees of the devices that beat, and of those that are due."""
+async def gauge_sightings(look: Look, beats: Beats, due: Due) -> list[Sighting]:
+    """What every metric rule sees of the devices that beat, and what those rules see that are due."""
     keys = list(dict.fromkeys((*beats, *due)))
     if not keys:
         return []
@@ -58,7 +64,8 @@ async def gauge_sightings(look: Look, beats: Beats, due: Collection[str]) -> lis
             by_tenant.setdefault(device.tenant_id, []).append(device)
     for tenant_id, mine in by_tenant.items():
         for rule, condition in look.rules_with(tenant_id, MetricCondition):
-            scoped = [device for device in mine if in_scope(rule.scope, device)]
+            looked_at = [device for device in mine if device.id in beats or rule.key in due.get(device.id, ())]
+            scoped = [device for device in looked_at if in_scope(rule.scope, device)]
             sightings += await look.guarded(tenant_id, rule, partial(_of_rule, look, rule, condition, scoped, (beats, latest)))
     return sightings
 

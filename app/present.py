@@ -7,7 +7,7 @@ from app.anomalies import sightings_of as anomalies_of
 from app.context import Context
 from app.domain.conditions.absence import observe_absence
 from app.domain.device import Device
-from app.domain.ids import device_key, lane_of
+from app.domain.ids import lane_of
 from app.domain.judgement import Sighting
 from app.domain.operational_event import STORELESS
 from app.domain.rule import (
@@ -81,7 +81,7 @@ async def sightings_of_devices(present: Present, devices: Sequence[Device]) -> l
     found: list[Sighting] = []
     for first in range(0, len(devices), GROUP):
         group = devices[first : first + GROUP]
-        found += await gauge_sightings(look, {}, [device_key(tenant_id, device.device_id) for device in group])
+        found += await gauge_sightings(look, {}, {device.id: {rule.key} for device in group})
     return found
 
 

@@ -12,7 +12,7 @@ from app.domain.conditions.observation import is_breach, is_worth_watching
 from app.domain.judgement import Sighting
 from app.domain.rule import NoDataPolicy
 from app.evaluation import add_decisions
-from app.gauges import due_devices, gauge_sightings, suspects
+from app.gauges import due_rules, gauge_sightings, suspects
 from app.look import Look
 from app.store.mongo import Session
 from app.tallies import FAMILIES as TALLIES, tally_sightings
@@ -58,13 +58,13 @@ async def judge_lane(context: Context, lane: int) -> int:
 async def _judge_beats(look: Look) -> int:
     """Page by page, so that a lane that stood still for long does not fill the memory."""
     after, beats_read = look.after, 0
-    due = due_devices(look)
+    due = due_rules(look)
     while True:
         readings = await look.context.store.heartbeats.readings_in_lane(look.lane, after, look.now, PAGE)
         beats_read += len(readings)
         full = len(readings) == PAGE
         found = await suspects(look, readings)
-        await _write(look, await gauge_sightings(look, found, due if not full else ()))
+        await _write(look, await gauge_sightings(look, found, due if not full else {}))
         if not full:
             return beats_read
         if readings[-1]["received_at"] <= after:

@@ -262,7 +262,8 @@ def _remember(case: Case, last: Step) -> RuleState:
     resolves_on_silence = case.rule.no_data is NoDataPolicy.RESOLVE and state.firing
     heard_at, silent_at = state.heard_at, None
     if case.around.silent_after is not None and (alerts_on_silence or resolves_on_silence):
-        heard_at = seen.at if isinstance(seen, Observation) and not seen.still else heard_at
+        if isinstance(seen, Observation):
+            heard_at = heard_at or seen.since if seen.still else seen.at
         silent_at = None if heard_at is None else heard_at + timedelta(seconds=case.around.silent_after)
     else:
         heard_at = None

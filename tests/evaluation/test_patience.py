@@ -46,6 +46,27 @@ async def test_without_a_value_an_alert_ends_when_the_rule_says_resolve(fleet: F
     assert resolved.reason == "no CPU usage for 120 s, at least 120 s: the rule ends its alerts then"
 
 
+async def test_what_opened_by_time_alone_ends_without_a_value_too(fleet: Fleet) -> None:
+    await hot(fleet, no_data=NoDataPolicy.RESOLVE, for_sec=60)
+    assert await look(fleet, 1, cpu_usage=70) == []
+    assert await look(fleet, 60) == ["OPENED"]
+    assert await look(fleet, 59) == []
+    assert await look(fleet, 1) == ["RESOLVED"]
+
+
+async def test_a_rule_whose_time_has_come_does_not_stir_another_ones_wait(fleet: Fleet) -> None:
+    await hot(fleet, for_sec=130)
+    slow = a_rule(cpu_over(60), key="slow", id="r-3", for_sec=240, no_data=NoDataPolicy.KEEP)
+    await fleet.context.store.rules.insert(slow)
+    assert await look(fleet, 1, cpu_usage=70) == []
+    assert await look(fleet, 65) == []
+    assert await look(fleet, 65) == []  # the first one is looked at, and finds silence
+    assert await look(fleet, 10, cpu_usage=70) == []
+    assert await look(fleet, 100, cpu_usage=70) == ["OPENED"]
+    [alert] = await fleet.alerts("till-1")
+    assert alert.rule_key == "slow"
+
+
 async def test_an_alert_of_a_device_that_went_silent_ends_when_the_rule_says_resolve(fleet: Fleet) -> None:
     await hot(fleet, no_data=NoDataPolicy.RESOLVE)
     assert await look(fleet, 1, cpu_usage=70) == ["OPENED"]
