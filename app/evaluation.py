@@ -16,8 +16,9 @@ from app.domain.ids import lane_of
 from app.domain.judgement import Sighting, decide
 from app.domain.rule import AbsenceCondition, Rule
 from app.domain.silence import GAP, Look, absence_rules, look_at
+from app.domain.stages import Around
 from app.domain.subject import of_device
-from app.domain.tenant import EVERY_TENANT, Scope, Tenant, only
+from app.domain.tenant import EVERY_TENANT, Scope, Tenant, most_alerts_per_hour, only
 from app.fate_book import FateBook
 from app.rules import effective_rules
 from app.shared_fate import mend_fates, share_fates
@@ -123,7 +124,7 @@ async def _look_at_group(context: Context, lane: int, keys: Sequence[str], book:
         writes, sightings = Writes(), list[Sighting]()
         for device in devices.values():
             of_tenant = rules.get(device.tenant_id, [])
-            mine = list(_sightings(device, of_tenant, book.gap_end, now))
+            mine = list(_sightings(device, tenants.get(device.tenant_id), of_tenant, book.gap_end, now))
             sightings += mine
             writes.settlements.append(_settlement(device, look_at(device, of_tenant, book.gap_end, now), mine))
         await add_decisions(context, sightings, writes, now, session)
@@ -172,12 +173,15 @@ def _settlement(device: Device, look: Look, sightings: Sequence[Sighting]) -> Se
     )
 
 
-def _sightings(device: Device, rules: Sequence[Rule], gap_end: datetime, now: datetime) -> Iterator[Sighting]:
+def _sightings(
+    device: Device, tenant: Tenant | None, rules: Sequence[Rule], gap_end: datetime, now: datetime
+) -> Iterator[Sighting]:
     for rule in absence_rules(rules, device):
         if isinstance(rule.condition, AbsenceCondition):
             seen = observe_absence(rule.condition, device, gap_end, now)
             if seen is not None:
-                yield Sighting(rule, of_device(device), [seen])
+                most = rule.max_alerts_per_hour if tenant is None else most_alerts_per_hour(rule, tenant)
+                yield Sighting(rule, of_device(device), [seen], Around(most_per_hour=most))
 
 
 async def _end_all(context: Context, alerts: Sequence[Alert], reason: str, kind: Resolution) -> None:

@@ -172,8 +172,9 @@ def groups_of(alert: Alert) -> list[Group]:
 
 
 def is_told(alert: Alert, now: datetime) -> bool:
-    """Whether people may be told of it: it is not folded under a parent, and its telling is not held, or was until its end."""
-    if alert.parent_id is not None:
+    """Whether people may be told of it: it is neither folded under a parent nor muted, and its telling is not held, or was
+    until its end."""
+    if alert.parent_id is not None or alert.muted_because is not None:
         return False
     return alert.telling_held_until is None or alert.telling_held_until <= (alert.resolved_at or now)
 

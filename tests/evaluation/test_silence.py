@@ -225,3 +225,17 @@ async def test_a_gap_of_ours_does_not_bring_back_what_was_gone_before(fleet: Fle
     await fleet.pass_time(0.1)
     await fleet.sweep()
     assert await fleet.told() == [("till-1", "OPENED"), ("till-1", "RESOLVED")]
+
+
+async def test_a_device_that_comes_and_goes_is_told_of_no_more_often_than_its_rule_wants(fleet: Fleet) -> None:
+    await fleet.context.mongo.database["alert_rules"].update_one(
+        {"key": "device_offline"}, {"$set": {"cooldown_sec": 0, "max_alerts_per_hour": 2}}
+    )
+    await fleet.add("till-1", offline_after=5)
+    for _ in range(3):
+        await fleet.beat("till-1")
+        await fleet.sweep()
+        await fleet.pass_time(300)
+        await fleet.sweep()
+    opened = [event.alert for event in await fleet.record() if event.type is AlertEventType.OPENED]
+    assert [alert.muted_because is None for alert in opened] == [True, True, False]
