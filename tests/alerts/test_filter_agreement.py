@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from app.context import Context
 from app.domain.alert import Alert, AlertEvent, AlertEventType, AlertStatus, Filterable, Severity
 from app.domain.alert_filter import AlertFilter, event_matches, matches
+from app.domain.subject import SubjectKind
 from app.domain.tenant import EVERY_TENANT
 from app.store.alert_lists import AlertOrder
 from tests.alerts.world import an_alert, keep
@@ -45,6 +46,8 @@ def random_alerts(count: int) -> list[Alert]:
             severity=chance.choice(list(Severity)),
             status=chance.choice(list(AlertStatus)),
             store_id=chance.choice([None, *STORES]),
+            subject_kind=chance.choice([SubjectKind.DEVICE, SubjectKind.STORE]),
+            parent_id=chance.choice([None, "parent"]),
             assignee=chance.choice([None, *PEOPLE]),
             title=chance.choice(TEXTS),
             message="".join(chance.choices(LETTERS, k=6)),
@@ -74,6 +77,7 @@ filters = st.builds(
     search=searches,
     start=moments,
     end=moments,
+    include_suppressed=st.booleans(),
 )
 sparse_filters = filters | searches.map(lambda search: AlertFilter(search=search))
 

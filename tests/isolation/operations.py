@@ -13,7 +13,11 @@ Variables = Callable[[Things, str], dict[str, Any]]
 
 WELL = ""
 DEVICE = "id tenantId name status health latest { appVersion } heartbeats { appVersion } openAlerts { id title device { name } }"
-ALERT = "id tenantId title device { name } rule { name openAlerts } timeline { type alert { title } }"
+UPTIME = 'uptime(range: {from: "2026-11-01T00:00:00Z", to: "2026-12-01T00:00:00Z"}) { ratio outages }'
+ALERT = (
+    "id tenantId title device { name } rule { name openAlerts } timeline { type alert { title } } "
+    "parent { title } children { title } childCount suppressedBy"
+)
 RULE = "id tenantId name openAlerts"
 OVERVIEW = "devices { total } activeAlerts hosts { name tenantId }"
 DAY = '{from: "2026-11-21T00:00:00Z", to: "2026-11-22T00:00:00Z"}'
@@ -102,7 +106,7 @@ def queries() -> Iterator[Operation]:
         "Query.alerts",
         f"query($tenant: ID) {{ alerts(filter: {{tenantId: $tenant}}) {{ nodes {{ {ALERT} }} {facets} streamCursor }} }}",
     )
-    device = f'query($id: ID = "till-1", $tenant: ID) {{ device(deviceId: $id, tenantId: $tenant) {{ {DEVICE} }} }}'
+    device = f'query($id: ID = "till-1", $tenant: ID) {{ device(deviceId: $id, tenantId: $tenant) {{ {DEVICE} {UPTIME} }} }}'
     yield Operation("Query.device", "own", device, nothing, ANY_DEVICE)
     yield Operation("Query.device", "aimed", device, in_acme, {**OWN_DEVICE, **STRANGER})
     yield Operation("Query.device", "another", device, lambda things, _: {"id": "till-2"})
