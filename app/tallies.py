@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from app.domain.conditions.local_time import subject_zone
 from app.domain.conditions.observation import Seen
-from app.domain.conditions.outside_hours import closed_since, observe_outside_hours, zone_of
+from app.domain.conditions.outside_hours import closed_since, judged_moment, observe_outside_hours, zone_of
 from app.domain.conditions.ratio import observe_ratio
 from app.domain.conditions.spike import baseline_spans, observe_spike
 from app.domain.counts import BUCKET, Buckets, in_window
@@ -159,7 +159,8 @@ async def _outside_hours(
     look: Look, counted: _Counted, condition: OutsideHoursCondition, subjects: Iterable[Place]
 ) -> list[tuple[Place, Seen]]:
     zones = {place: zone_of(condition, *_zones(counted, place)) for place in subjects}
-    closed = [since for zone in zones.values() if (since := closed_since(condition, look.now, zone)) is not None]
+    judged = {zone: judged_moment(condition, look.now, zone) for zone in set(zones.values())}
+    closed = [since for zone, at in judged.items() if (since := closed_since(condition, at, zone)) is not None]
     windows = await _windows(look, counted, condition, zones, min(closed)) if closed else {}
     return [(place, observe_outside_hours(condition, windows.get(place, {}), look.now, zone)) for place, zone in zones.items()]
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from app.domain.conditions.incidents import Incident
 from app.domain.conditions.observation import Seen
-from app.domain.conditions.outside_hours import closed_since, observe_outside_hours
+from app.domain.conditions.outside_hours import closed_since, judged_moment, observe_outside_hours
 from app.domain.conditions.ratio import observe_ratio
 from app.domain.conditions.spike import observe_spike
 from app.domain.counts import BUCKET, Tally, bucket_start, in_window
@@ -67,7 +67,7 @@ class CountHistory:
             self._forget(now - timedelta(seconds=condition.window_sec) - BUCKET)
             return [observe_ratio(condition, self._lately(now, condition.window_sec), now)]
         if isinstance(condition, OutsideHoursCondition):
-            self._forget((closed_since(condition, now, self._zone) or now) - BUCKET)
+            self._forget((closed_since(condition, judged_moment(condition, now, self._zone), self._zone) or now) - BUCKET)
             return [observe_outside_hours(condition, self._buckets, now, self._zone)]
         return [self._spike(condition, now, troubles)]
 

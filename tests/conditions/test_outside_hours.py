@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.domain.conditions.outside_hours import closed_since, is_open, observe_outside_hours, opens_next, zone_of
+from app.domain.conditions.outside_hours import SETTLE, closed_since, is_open, observe_outside_hours, opens_next, zone_of
 from app.domain.counts import Tally
 from app.domain.operational_event import EventKind
 from app.domain.rule import OutsideHoursCondition
@@ -188,13 +188,19 @@ def test_as_many_events_as_asked_for_are_a_breach(least: int, count: int, breach
 
 def test_once_it_is_open_again_all_is_good() -> None:
     night = {berlin(2, "20:00"): Tally(9), berlin(3, "09:00"): Tally(5)}
-    seen = observe_outside_hours(hours(), night, berlin(3, "09:00"), BERLIN)
+    seen = observe_outside_hours(hours(), night, berlin(3, "09:00") + SETTLE, BERLIN)
     assert (seen.breach, seen.good, seen.value, seen.look_again) == (False, True, 0, None)
+
+
+def test_a_sale_in_the_last_second_of_the_night_is_seen_by_a_look_after_the_opening() -> None:
+    night = {berlin(3, "08:55"): Tally(1), berlin(3, "09:00"): Tally(5)}
+    seen = observe_outside_hours(hours(), night, berlin(3, "09:00") + SETTLE - timedelta(milliseconds=1), BERLIN)
+    assert (seen.breach, seen.value, seen.look_again) == (True, 1, berlin(3, "09:00") + SETTLE)
 
 
 def test_time_alone_changes_what_was_seen_when_the_shop_opens() -> None:
     seen = observe_outside_hours(hours(), {berlin(2, "20:00"): Tally(1)}, berlin(2, "21:00"), BERLIN)
-    assert seen.look_again == berlin(3, "09:00")
+    assert seen.look_again == berlin(3, "09:00") + SETTLE
     assert observe_outside_hours(hours(), {}, berlin(2, "21:00"), BERLIN).look_again is None
 
 

@@ -18,6 +18,9 @@ from app.domain.rule import OutsideHoursCondition
 REACH = timedelta(days=15)
 """How far openings and closings are looked for: two weeks, should the change of the clock leave out one of them."""
 
+SETTLE = timedelta(seconds=30)
+"""How long after the opening the night before is still looked at."""
+
 _INSTANT = timedelta(microseconds=1)
 
 
@@ -55,12 +58,22 @@ def opens_next(condition: OutsideHoursCondition, now: datetime, zone: ZoneInfo) 
     return next((edge for edge in _edges(condition, now, now + REACH, zone) if is_open(condition, edge, zone)), None)
 
 
+def judged_moment(condition: OutsideHoursCondition, now: datetime, zone: ZoneInfo) -> datetime:
+    """Whose hours are judged at `now`: just after the opening those of the night before."""
+    return now - SETTLE if is_open(condition, now, zone) else now
+
+
 def observe_outside_hours(condition: OutsideHoursCondition, buckets: Buckets, now: datetime, zone: ZoneInfo) -> Observation:
-    """All events since it closed, of both outcomes; good while it is open, and while there are none."""
-    since = closed_since(condition, now, zone)
-    count = 0 if since is None else sum(tally.total for start, tally in buckets.items() if since <= start <= now)
+    """All events since it closed, of both outcomes; good once it is open, and while there are none.
+
+    What happened just before it opened is seen for SETTLE longer: until then a look may not have come.
+    """
+    moment = judged_moment(condition, now, zone)
+    since = closed_since(condition, moment, zone)
+    count = 0 if since is None else sum(tally.total for start, tally in buckets.items() if since <= start <= moment)
     breach = count >= max(condition.min_count, 1)
-    again = opens_next(condition, now, zone) or _midnight(now, zone, 1)
+    opening = opens_next(condition, moment, zone)
+    again = _midnight(moment, zone, 1) if opening is None else opening + SETTLE
     return Observation(
         at=now,
         breach=breach,
