@@ -17,7 +17,7 @@ from app.domain.judgement import Sighting, decide
 from app.domain.rule import AbsenceCondition, Rule
 from app.domain.silence import GAP, Look, absence_rules, look_at
 from app.domain.stages import Around
-from app.domain.subject import of_device
+from app.domain.subject import SubjectKind, of_device
 from app.domain.tenant import EVERY_TENANT, Scope, Tenant, most_alerts_per_hour, only
 from app.fate_book import FateBook
 from app.rules import effective_rules
@@ -102,7 +102,7 @@ async def withdraw_device(context: Context, device: Device, reason: str) -> None
     """Ends the live alerts of a device that was retired."""
     live = await context.store.alerts.live_of_devices(only(device.tenant_id), [device.id])
     await _end_all(context, live.get(device.id, []), reason, Resolution.DEVICE_RETIRED)
-    await context.store.rule_states.forget_subject(only(device.tenant_id), device.device_id)
+    await context.store.rule_states.forget_subject(only(device.tenant_id), SubjectKind.DEVICE, device.device_id)
 
 
 async def _keys_to_look_at(context: Context, lane: int, now: datetime) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from app.domain.rule import RuleState
+from app.domain.subject import SubjectKind
 from app.domain.tenant import EVERY_TENANT, Scope
 from app.store.encoding import from_document, to_document
 from app.store.mongo import Mongo, Session
@@ -62,8 +63,8 @@ class RuleStateStore:
     async def forget_rule(self, scope: Scope, rule_key: str) -> None:
         await self._states.delete(scope, {"rule_key": rule_key})
 
-    async def forget_subject(self, scope: Scope, subject_id: str) -> None:
-        await self._states.delete(scope, {"subject_id": subject_id})
+    async def forget_subject(self, scope: Scope, kind: SubjectKind, subject_id: str) -> None:
+        await self._states.delete(scope, {"subject_id": subject_id, "subject_kind": kind.value})
 
 
 def _without_id(state: RuleState) -> dict[str, object]:
