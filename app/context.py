@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from app.clock import Clock, DatabaseClock
 from app.credentials import Credentials
+from app.errands import Errands
 from app.realtime.bus import Bus, open_bus
 from app.realtime.event_intake import EventIntake
 from app.realtime.intake import Intake
@@ -16,7 +17,7 @@ from app.store.stores import Stores, open_stores
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Settings, time, the store, the bus, the intakes of beats and events, and known credentials: all that a process shares between its calls."""
+    """Settings, time, the store, the bus, the intakes of beats and events, known credentials, and errands: all that a process shares between its calls."""
 
     settings: Settings
     clock: Clock
@@ -26,6 +27,7 @@ class Context:
     intake: Intake
     event_intake: EventIntake
     credentials: Credentials
+    errands: Errands
 
     async def correct_clock(self) -> None:
         """Follows the database's time, where time is the database's."""
@@ -45,7 +47,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
         store = open_stores(mongo)
         intake, event_intake = Intake(store, bus, clock), EventIntake(mongo, store, clock)
         try:
-            yield Context(settings, clock, mongo, store, bus, intake, event_intake, Credentials(settings))
+            yield Context(settings, clock, mongo, store, bus, intake, event_intake, Credentials(settings), Errands())
         finally:
             await intake.drain()
             await event_intake.drain()

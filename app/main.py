@@ -72,6 +72,7 @@ async def serving(context: Context) -> AsyncIterator[list[BaseRoute]]:
     context.intake.on_recovery = _recoveries(context, queue)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(queue.close)
+        context.errands.serve_by(queue.put)
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             "hub": hub.run,
             "signs": partial(_give_signs, context, hub),

@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     jwt_jwks_url: str | None = None
     jwt_audience: str | None = None
     jwt_issuer: str | None = None
+    secrets_key: SecretStr | None = None
     device_auth: Literal["on", "off"] = "on"
 
     heartbeat_offline_seconds: WholeSeconds = Field(default=120, ge=1)
@@ -69,6 +70,7 @@ class Settings(BaseSettings):
     deadline_sweep_seconds: Seconds = Field(default=1.0, ge=0.1, le=60)
     rule_tick_seconds: Seconds = Field(default=15.0, ge=0.1, le=3600)
     worker_max_retries: int = Field(default=3, ge=0, le=100)
+    allow_private_webhooks: bool = False
     event_retention_days: int = Field(default=90, ge=1)
 
     host: str = "127.0.0.1"
@@ -104,7 +106,7 @@ class Settings(BaseSettings):
                 raise ValueError('should be origins such as "https://dash.example.com", separated by commas')
         return value
 
-    @field_validator("jwt_secret")
+    @field_validator("jwt_secret", "secrets_key")
     @classmethod
     def _is_long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and (length := len(value.get_secret_value().encode())) < MINIMUM_SECRET_BYTES:

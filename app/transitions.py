@@ -11,8 +11,10 @@ import structlog
 
 from app.context import Context
 from app.domain.alert import AlertEvent, Change, device_of
+from app.domain.delivery import Delivery
 from app.domain.ids import LANES
 from app.domain.rule import RuleState
+from app.outbox import write_outcomes, write_tellings
 from app.store.connectivity import Settlement
 from app.store.mongo import Session
 
@@ -21,14 +23,16 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Writes:
-    """What a decision wants written together: changes of alerts, what rules remember, where devices stand."""
+    """What a decision wants written together: changes of alerts, what rules remember, where devices stand, and
+    what became of deliveries."""
 
     changes: list[Change] = field(default_factory=list)
     states: list[RuleState] = field(default_factory=list)
     settlements: list[Settlement] = field(default_factory=list)
+    outcomes: list[Delivery] = field(default_factory=list)
 
     def is_empty(self) -> bool:
-        return not (self.changes or self.states or self.settlements)
+        return not (self.changes or self.states or self.settlements or self.outcomes)
 
 
 Decide = Callable[[Session], Coroutine[Any, Any, Writes]]
@@ -43,23 +47,30 @@ async def transact(context: Context, lane: int, decide: Decide) -> list[AlertEve
     the lane waits or starts over. On a conflict `decide` runs again from its start, so it must not act on the outside.
     """
     written: list[Writes] = []
+    outbox: list[Delivery] = []
 
     async def work(session: Session) -> list[AlertEvent]:
         seq = await context.store.events.fence(lane, session)
         writes = await decide(session)
-        written[:] = [writes]
+        written[:], outbox[:] = [writes], []
         if writes.is_empty():
             return []
         await context.store.alerts.write(writes.changes, session)
         await context.store.rule_states.write(writes.states, session)
         await context.store.connectivity.settle(writes.settlements, context.clock.now(), session)
         keep = timedelta(days=context.settings.event_retention_days)
-        return await context.store.events.append(lane, seq, writes.changes, keep=keep, session=session)
+        events = await context.store.events.append(lane, seq, writes.changes, keep=keep, session=session)
+        outbox[:] = await write_tellings(context, events, session)
+        if writes.outcomes:
+            await write_outcomes(context, writes.outcomes, session)
+        return events
 
     # Writers of one process queue here rather than abort each other in the database.
     async with _lock(lane):
         events = await context.mongo.transaction(work)
     await _tell(context, lane, events, written[0])
+    if any(delivery.next_attempt_at is not None for delivery in outbox):
+        await context.errands.run("deliver", f"deliver:{lane}:{events[-1].seq}", lane)
     return events
 
 

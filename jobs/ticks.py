@@ -8,12 +8,14 @@ from datetime import datetime
 import structlog
 
 from app.context import Context
+from app.courier import deliver, lanes_to_deliver
 from app.settings import Settings
 from jobs.evaluate import judge, lanes_for_judge, lanes_for_rollups, lanes_for_sweep, roll_up, sweep
 from jobs.queue import Queue
 
 LANES_AT_ONCE = 4
 ROLLUPS_SEC = 60.0
+OUTBOX_SEC = 15.0
 _log = structlog.get_logger(__name__)
 
 
@@ -32,6 +34,7 @@ def ticks_of(settings: Settings) -> list[Tick]:
         Tick("sweep", settings.deadline_sweep_seconds, lanes_for_sweep, sweep),
         Tick("rules", settings.rule_tick_seconds, lanes_for_judge, judge),
         Tick("rollups", ROLLUPS_SEC, lanes_for_rollups, roll_up),
+        Tick("outbox", OUTBOX_SEC, lanes_to_deliver, deliver),
     ]
 
 

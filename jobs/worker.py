@@ -15,6 +15,7 @@ from arq.connections import ArqRedis
 from arq.worker import Function, Worker, func
 
 from app.context import Context, open_context
+from app.courier import deliver
 from app.realtime.bus import FAST_QUEUE
 from app.settings import Settings
 from app.store.indexes import ensure_collections
@@ -27,6 +28,7 @@ from jobs.ticks import keep_ticking, run_tick, ticks_of
 SWEEP_SEC = 20
 JUDGE_SEC = 60
 ROLL_UP_SEC = 300
+DELIVER_SEC = 600
 DRAIN_SEC = 10
 GOOD_TRANSACTION_LIMIT_SEC = 10
 REPORT_EVERY_SEC = 2.0
@@ -40,6 +42,7 @@ def functions(retries: int) -> list[Function]:
     return [
         func(_sweep_job, name="sweep", timeout=SWEEP_SEC, keep_result=0, max_tries=tries),
         func(_judge_job, name="judge", timeout=JUDGE_SEC, keep_result=0, max_tries=tries),
+        func(_deliver_job, name="deliver", timeout=DELIVER_SEC, keep_result=0, max_tries=tries),
         func(_roll_up_job, name="roll_up", timeout=ROLL_UP_SEC, keep_result=0, max_tries=tries),
     ]
 
@@ -84,6 +87,7 @@ async def work_until(context: Context, stopping: asyncio.Event) -> None:
     life = _Life(context, worker_id)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(queue.close)
+        context.errands.serve_by(queue.put)
         stack.push_async_callback(context.store.workers.leave, worker_id)
         await stack.enter_async_context(running("queue", life.serve_queue))
         for tick in ticks_of(context.settings):
@@ -192,6 +196,11 @@ async def _judge_job(ctx: dict[str, Any], lane: int) -> None:
 async def _roll_up_job(ctx: dict[str, Any], lane: int) -> None:
     context: Context = ctx["context"]
     await roll_up(context, lane)
+
+
+async def _deliver_job(ctx: dict[str, Any], lane: int) -> None:
+    context: Context = ctx["context"]
+    await deliver(context, lane)
 
 
 async def _keep_time(context: Context) -> None:

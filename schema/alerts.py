@@ -13,6 +13,7 @@ from app.domain.alert_filter import AlertFilter as Chosen
 from app.domain.page import require_first
 from app.domain.subject import SubjectKind
 from app.store.alert_lists import AlertOrder
+from schema.channels import Delivery, delivery
 from schema.context import Info
 from schema.devices import Device, device
 from schema.given import given, given_or, listed
@@ -97,6 +98,11 @@ class Alert:
     @strawberry.field
     async def child_count(self, info: Info) -> int:
         return await info.context.loaders.child_count.load(self.kept)
+
+    @strawberry.field
+    async def deliveries(self, info: Info) -> list[Delivery]:
+        found = await info.context.loaders.deliveries.load((self.kept.tenant_id, self.kept.id))
+        return [delivery(one) for one in found]
 
     @strawberry.field
     def url(self, info: Info) -> str:

@@ -7,6 +7,7 @@ from strawberry.tools import merge_types
 from schema.administration import AdministrationMutation, AdministrationQuery
 from schema.alert_actions import AlertMutation
 from schema.alerts import AlertQuery
+from schema.channels import ChannelMutation, ChannelQuery
 from schema.config import ConfigMutation, ConfigQuery
 from schema.devices import DeviceMutation, DeviceQuery
 from schema.engine import FleetbeatSchema
@@ -30,6 +31,7 @@ _QUERIES = (
     AdministrationQuery,
     SystemQuery,
     MetricQuery,
+    ChannelQuery,
 )
 _MUTATIONS = (
     DeviceMutation,
@@ -38,6 +40,7 @@ _MUTATIONS = (
     RuleMutation,
     ConfigMutation,
     AdministrationMutation,
+    ChannelMutation,
 )
 
 

@@ -4,6 +4,8 @@ import strawberry
 
 from app.domain.alert import AlertEventType, AlertStatus, Resolution, Severity
 from app.domain.beat import HealthStatus
+from app.domain.channel import ChannelKind
+from app.domain.delivery import DeliveryStatus
 from app.domain.device import DeviceStatus
 from app.domain.operational_event import EventKind, EventOutcome
 from app.domain.rule import Aggregation, Comparison, NoDataPolicy
@@ -17,7 +19,9 @@ for _enum in (
     AlertOrder,
     AlertStatus,
     Aggregation,
+    ChannelKind,
     Comparison,
+    DeliveryStatus,
     DeviceStatus,
     ErrorCode,
     EventKind,

@@ -7,9 +7,12 @@ from strawberry.dataloader import DataLoader
 
 from app.alerts import PastEvent, timelines
 from app.context import Context
+from app.deliveries import channels_of, deliveries_of
 from app.devices import health_of
 from app.domain.alert import Alert
 from app.domain.beat import Beat, HealthStatus
+from app.domain.channel import Channel
+from app.domain.delivery import Delivery
 from app.domain.device import Device
 from app.domain.rule import Rule
 from app.domain.tenant import Scope
@@ -43,6 +46,8 @@ class Loaders:
             self._uptimes, cache_key_fn=lambda asked: (asked[0].id, *asked[1:])
         )
         self.rule: DataLoader[tuple[str, str], Rule | None] = DataLoader(self._rules)
+        self.deliveries: DataLoader[tuple[str, str], list[Delivery]] = DataLoader(self._deliveries)
+        self.channel: DataLoader[tuple[str, str], Channel | None] = DataLoader(self._channels)
         self.live_of_rule: DataLoader[Asked, int] = DataLoader(self._live_of_rules)
 
     async def _devices(self, keys: list[str]) -> Sequence[Device | None]:
@@ -88,6 +93,12 @@ class Loaders:
 
     async def _rules(self, keys: list[tuple[str, str]]) -> Sequence[Rule | None]:
         return await rules_of(self._context, keys)
+
+    async def _deliveries(self, asked: list[tuple[str, str]]) -> Sequence[list[Delivery]]:
+        return await deliveries_of(self._context, asked)
+
+    async def _channels(self, asked: list[tuple[str, str]]) -> Sequence[Channel | None]:
+        return await channels_of(self._context, asked)
 
     async def _live_of_rules(self, asked: list[Asked]) -> Sequence[int]:
         return await count_live(self._context, asked)

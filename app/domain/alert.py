@@ -56,6 +56,8 @@ class AlertEventType(Enum):
     GROUPED = "grouped"
     UNGROUPED = "ungrouped"
     CORRECTED = "corrected"
+    NOTIFIED = "notified"
+    DELIVERY_DEAD = "delivery_dead"
     # The stream's own, never kept: they carry a cursor and no alert.
     RESYNC = "resync"
     BOOKMARK = "bookmark"

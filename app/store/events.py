@@ -49,6 +49,10 @@ class EventStore:
         found = await self._events.find(EVERY_TENANT, {"$or": behind}, sort=[("lane", 1), ("seq", 1)], limit=limit)
         return [from_document(document, AlertEvent) for document in found]
 
+    async def at(self, lane: int, seq: int) -> AlertEvent | None:
+        found = await self._events.find(EVERY_TENANT, {"lane": lane, "seq": seq})
+        return from_document(found[0], AlertEvent) if found else None
+
     async def oldest(self, lanes: Sequence[int]) -> dict[int, int]:
         """The lowest sequence number that is still kept, by lane; lanes without any are left out."""
         rows = await self._events.aggregate(

@@ -110,6 +110,18 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         IndexModel([("lane", _UP), ("changed_at", _UP)], name="changed_feed"),
         IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0),
     ],
+    "channels": [IndexModel([("tenant_id", _UP), ("created_at", _UP)], name="by_tenant")],
+    "deliveries": [
+        IndexModel(
+            [("next_attempt_at", _UP)],
+            name="due",
+            partialFilterExpression={"next_attempt_at": {"$gt": datetime.fromtimestamp(0, UTC)}},
+        ),
+        IndexModel([("tenant_id", _UP), ("alert_id", _UP), ("seq", _UP)], name="by_alert"),
+        IndexModel([("tenant_id", _UP), ("created_at", _DOWN), ("_id", _DOWN)], name="newest"),
+        IndexModel([("created_at", _DOWN), ("_id", _DOWN)], name="newest_of_all"),
+        IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0),
+    ],
     "stores": [IndexModel([("tenant_id", _UP), ("store_id", _UP)], name="by_id", unique=True)],
     "members": [IndexModel([("tenant_ids", _UP)], name="by_tenant")],
     "api_keys": [IndexModel([("tenant_id", _UP)], name="by_tenant")],

@@ -6,7 +6,9 @@ from app.store.alert_lists import AlertListStore
 from app.store.alerts import AlertStore
 from app.store.api_keys import ApiKeyStore
 from app.store.audit import AuditStore
+from app.store.channels import ChannelStore
 from app.store.connectivity import ConnectivityStore
+from app.store.deliveries import DeliveryStore
 from app.store.devices import DeviceStore
 from app.store.event_counts import EventCountStore
 from app.store.events import EventStore
@@ -37,7 +39,9 @@ class Stores:
     alerts: AlertStore
     api_keys: ApiKeyStore
     audit: AuditStore
+    channels: ChannelStore
     connectivity: ConnectivityStore
+    deliveries: DeliveryStore
     devices: DeviceStore
     event_counts: EventCountStore
     events: EventStore
@@ -65,7 +69,9 @@ def open_stores(mongo: Mongo) -> Stores:
         alerts=AlertStore(mongo),
         api_keys=ApiKeyStore(mongo),
         audit=AuditStore(mongo),
+        channels=ChannelStore(mongo),
         connectivity=ConnectivityStore(mongo),
+        deliveries=DeliveryStore(mongo),
         devices=DeviceStore(mongo),
         event_counts=EventCountStore(mongo),
         events=EventStore(mongo),

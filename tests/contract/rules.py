@@ -107,4 +107,23 @@ RULES = {
     "A reopened alert is ended by a person": (
         "alerts/test_after_a_person::test_a_reopened_alert_of_what_is_still_silent_is_held_by_its_rule_again"
     ),
+    # 10 Webhooks
+    "it brings no device back": "delivery/test_sending::test_a_person_who_resolves_brings_no_device_back",
+    "`testChannel` sends `channel.test`": "delivery/test_sending::test_a_test_message_goes_the_same_way",
+    "is `sha256=` and the HMAC-SHA256 of the body": (
+        "delivery/test_secrets::test_the_example_of_the_protocol_takes_what_is_ours_and_refuses_what_is_not"
+    ),
+    "are those of [Standard Webhooks]": "delivery/test_secrets::test_it_is_signed_as_standard_webhooks_are",
+    "is the same for every try": "delivery/test_sending::test_what_may_pass_is_tried_again_under_the_same_key",
+    "Any 2xx within 10 s": "delivery/test_sending::test_any_success_is_sent",
+    "twelve times in about an hour": "delivery/test_sending::test_after_twelve_tries_in_about_an_hour_it_is_dead",
+    "when `Retry-After` says": "delivery/test_sending::test_retry_after_is_honoured",
+    "ends it as DEAD": "delivery/test_sending::test_what_would_fail_again_is_dead_at_once",
+    "after its opening was sent, skipped or dead": "delivery/test_order::test_an_end_goes_out_after_its_opening_is_dead",
+    "where its opening was not told": (
+        "delivery/test_order::test_an_alert_that_is_muted_is_skipped_with_the_reason_and_so_is_its_end"
+    ),
+    "Addresses inside the network are refused": (
+        "delivery/test_secrets::test_a_webhook_into_the_network_is_refused_however_it_is_written"
+    ),
 }

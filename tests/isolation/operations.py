@@ -16,7 +16,7 @@ DEVICE = "id tenantId name status health latest { appVersion } heartbeats { appV
 UPTIME = 'uptime(range: {from: "2026-11-01T00:00:00Z", to: "2026-12-01T00:00:00Z"}) { ratio outages }'
 ALERT = (
     "id tenantId title device { name } rule { name openAlerts } timeline { type alert { title } } "
-    "parent { title } children { title } childCount suppressedBy"
+    "parent { title } children { title } childCount suppressedBy deliveries { recipient channel { name } }"
 )
 RULE = "id tenantId name openAlerts"
 OVERVIEW = "devices { total } activeAlerts hosts { name tenantId }"
@@ -259,6 +259,34 @@ def administration() -> Iterator[Operation]:
     )
 
 
+def channels() -> Iterator[Operation]:
+    shown = "id tenantId name target"
+    sent = "id alertId status recipient channel { name }"
+    yield from both_ways("Query.channels", f"query($tenant: ID) {{ channels(tenantId: $tenant) {{ {shown} }} }}")
+    yield from both_ways("Query.deliveries", f"query($tenant: ID) {{ deliveries(tenantId: $tenant) {{ {sent} }} }}")
+    of_alert = f"query($id: ID!) {{ deliveries(alertId: $id) {{ {sent} }} }}"
+    yield Operation("Query.deliveries", "by alert", of_alert, alert("open"))
+    create = f"mutation($input: ChannelInput!) {{ createChannel(input: $input) {{ {shown} }} }}"
+    hook = {"name": "New", "config": {"webhook": {"url": "https://hooks.example.com/new", "secret": "0123456789abcdef"}}}
+    yield Operation("Mutation.createChannel", "own", create, with_input(**hook), ADMINS)
+    yield Operation("Mutation.createChannel", "aimed", create, in_acme_with_input(**hook), {**ADMINS, **STRANGER})
+    for name, arguments, what in (
+        ("updateChannel", ', patch: {name: "Newer"}', f"{{ {shown} }}"),
+        ("testChannel", "", f"{{ {sent} }}"),
+        ("deleteChannel", "", ""),
+    ):
+        document = f"mutation($id: ID!) {{ {name}(id: $id{arguments}) {what} }}"
+        yield Operation(f"Mutation.{name}", "by id", document, lambda things, _: {"id": things.channel_id}, {**ADMINS, **UNKNOWN})
+    retry = f"mutation($id: ID!) {{ retryDelivery(id: $id) {{ {sent} }} }}"
+    yield Operation(
+        "Mutation.retryDelivery",
+        "by id",
+        retry,
+        lambda things, who: {"id": things.dead(who)},
+        {**ACTING, **UNKNOWN},
+    )
+
+
 def configuration() -> Iterator[Operation]:
     yield from both_ways("Query.exportConfig", "query($tenant: ID) { exportConfig(tenantId: $tenant) }", ADMINS)
     emptied = """mutation($tenant: ID) { importConfig(tenantId: $tenant, document: "{version: 1, rules: []}", dryRun: %s) {
@@ -296,6 +324,7 @@ OPERATIONS = [
     *alert_mutations(),
     *rule_mutations(),
     *administration(),
+    *channels(),
     *configuration(),
     *subscriptions(),
 ]

@@ -3,16 +3,20 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from pymongo import MongoClient
 
 from app.api_keys import ApiKeyInput, create_api_key
+from app.channel_changes import ChannelInput, WebhookInput, create_channel
 from app.context import Context
 from app.domain.alert import AlertEventType, AlertStatus, Severity
 from app.domain.beat import Metric
 from app.domain.beat_input import BeatInput
+from app.domain.channel import Channel
 from app.domain.cursor import StreamCursor, write_cursor
+from app.domain.delivery import Delivery, DeliveryStatus
 from app.domain.device import Device, DeviceStatus
 from app.domain.ids import device_key, lane_of
 from app.domain.rule import Comparison, MetricCondition
@@ -73,10 +77,15 @@ class Things:
     rule_id: str
     key_id: str
     beginning: str
+    channel_id: str
 
     def alert(self, state: str, who: str) -> str:
         """One for the mate, one for everybody else: both may act on what they see."""
         return alert_id(self.tenant_id, state, "mate" if who == "mate" else "owner")
+
+    def dead(self, who: str) -> str:
+        """A dead delivery, as for alerts."""
+        return f"{len(self.tenant_id)}-dead-{'mate' if who == 'mate' else 'owner'}"
 
 
 class World:
@@ -135,9 +144,13 @@ class World:
             await record(self.context, admin, _beat(tenant_id, device_id))
         await note_metrics(self.context, lane_of(tenant_id))
         await self._alarm(tenant_id)
+        webhook = WebhookInput(url="https://hooks.example.com/x", secret=f"a secret of {tenant_id}")
+        wanted_channel = ChannelInput(name=f"Pager of {tenant_id}", webhook=webhook)
+        channel = await create_channel(self.context, admin, wanted_channel)
+        await self.context.store.deliveries.insert([_dead(channel, who) for who in ("mate", "owner")])
         lane = lane_of(tenant_id)
         cursor = StreamCursor(await self.context.store.events.epoch(), 0, {lane: 0})
-        return Things(tenant_id, rule.id, key.id, write_cursor(cursor))
+        return Things(tenant_id, rule.id, key.id, write_cursor(cursor), channel.id)
 
     async def _alarm(self, tenant_id: str) -> None:
         """Alerts in every state, for the mate and for the owner."""
@@ -173,6 +186,24 @@ def betrays(shown: object, tenant_id: str) -> bool:
 def _beat(tenant_id: str, device_id: str) -> BeatInput:
     metrics = [Metric(queue(tenant_id), 1.0), Metric("shared", 1.0, f"of {tenant_id}")]
     return BeatInput(device_id=device_id, app_version=f"of {tenant_id}", cpu_usage=len(tenant_id), metrics=metrics)
+
+
+def _dead(channel: Channel, who: str) -> Delivery:
+    return Delivery(
+        id=f"{len(channel.tenant_id)}-dead-{who}",
+        tenant_id=channel.tenant_id,
+        lane=lane_of(channel.tenant_id),
+        seq=1,
+        event="alert.opened",
+        channel_id=channel.id,
+        recipient=f"a receiver of {channel.tenant_id}",
+        reason="a test",
+        status=DeliveryStatus.DEAD,
+        created_at=NOW,
+        expire_at=NOW + timedelta(days=1),
+        alert_id=alert_id(channel.tenant_id, "open", who),
+        attempts=12,
+    )
 
 
 def _device(tenant_id: str, device_id: str) -> Device:

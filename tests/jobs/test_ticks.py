@@ -115,7 +115,12 @@ async def test_a_job_that_fails_leaves_its_lane_free(fleet: Fleet, context: Cont
 
 @pytest.mark.parametrize(
     ("names", "ran"),
-    [(["sweep"], ["sweep"]), (["rules"], ["rules"]), (["rollups"], ["rollups"]), (["all"], ["rollups", "rules", "sweep"])],
+    [
+        (["sweep"], ["sweep"]),
+        (["rules"], ["rules"]),
+        (["rollups"], ["rollups"]),
+        (["all"], ["outbox", "rollups", "rules", "sweep"]),
+    ],
 )
 async def test_ticks_by_hand_are_those_that_were_named(context: Context, names: list[str], ran: list[str]) -> None:
     await run_ticks(context.settings, names)
@@ -123,4 +128,4 @@ async def test_ticks_by_hand_are_those_that_were_named(context: Context, names: 
 
 
 def test_the_names_of_the_ticks_are_known(context: Context) -> None:
-    assert tick_names(context.settings) == ["sweep", "rules", "rollups"]
+    assert tick_names(context.settings) == ["sweep", "rules", "rollups", "outbox"]

@@ -1,0 +1,74 @@
+"""A real server on the loopback that takes webhooks and answers as it is told to."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+
+@dataclass(frozen=True)
+class Call:
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def said(self) -> dict[str, Any]:
+        said: dict[str, Any] = json.loads(self.body)
+        return said
+
+
+@dataclass
+class Receiver:
+    """`answers` are given one after the other: a status, or "reset", "half" or "hang"; then 200."""
+
+    url: str = ""
+    answers: list[int | str] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+    _came: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def until(self, count: int) -> list[Call]:
+        async with asyncio.timeout(20):
+            while len(self.calls) < count:
+                self._came.clear()
+                await self._came.wait()
+        return self.calls
+
+    def events(self, path: str = "/hook") -> list[str]:
+        return [call.said["event"] for call in self.calls if call.path == path]
+
+    async def take(self, request: web.Request) -> web.StreamResponse:
+        self.calls.append(Call(request.path, dict(request.headers), await request.read()))
+        self._came.set()
+        answer = self.answers.pop(0) if self.answers else 200
+        if isinstance(answer, int):
+            return web.Response(status=answer, headers=self.headers)
+        assert request.transport is not None
+        if answer == "hang":
+            await asyncio.sleep(60)
+        if answer == "half":
+            request.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\nhalf")
+        request.transport.abort()
+        return web.Response()
+
+
+@asynccontextmanager
+async def receiving() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", receiver.take)
+    runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    receiver.url = f"http://{host}:{port}/hook"
+    try:
+        yield receiver
+    finally:
+        await runner.cleanup()

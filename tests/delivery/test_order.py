@@ -1,0 +1,166 @@
+"""The tellings of an alert to a channel go out in order, and what is not told has its reason."""
+
+from datetime import timedelta
+
+import msgspec
+
+from app.channel_changes import ChannelPatch, delete_channel, update_channel
+from app.domain.alert import AlertEventType, Severity
+from app.domain.delivery import NOT_OPENED, DeliveryStatus
+from tests.cast import NOW, owner
+from tests.delivery.world import World
+
+
+async def test_an_end_waits_while_its_opening_is_tried_again(world: World) -> None:
+    await world.channel()
+    alert = await world.open()
+    world.receiver.answers = [503, 503]
+    await world.send()
+    await world.end(alert)
+    assert await world.send() == 0
+    await world.send(3)
+    assert world.receiver.events() == ["device.offline"] * 2
+    await world.send(6)
+    assert world.receiver.events() == ["device.offline"] * 3 + ["device.online"]
+    assert await world.states() == ["SENT", "SENT"]
+
+
+async def test_an_end_goes_out_after_its_opening_is_dead(world: World) -> None:
+    await world.channel()
+    alert = await world.open()
+    await world.end(alert)
+    world.receiver.answers = [404]
+    await world.send()
+    assert world.receiver.events() == ["device.offline", "device.online"]
+    assert await world.states() == ["DEAD", "SENT"]
+    assert await world.timeline(alert) == ["OPENED", "RESOLVED", "DELIVERY_DEAD", "NOTIFIED"]
+
+
+async def test_one_channel_does_not_wait_for_another(world: World) -> None:
+    await world.channel(path="/one")
+    await world.channel(path="/two")
+    alert = await world.open()
+    world.receiver.answers = [503]
+    await world.send()
+    await world.end(alert)
+    await world.send()
+    paths = [call.path for call in world.receiver.calls]
+    late, early = paths[0], paths[1]
+    assert paths == [late, early, early]
+    assert world.receiver.events(early) == ["device.offline", "device.online"]
+
+
+async def test_an_alert_that_is_muted_is_skipped_with_the_reason_and_so_is_its_end(world: World) -> None:
+    await world.channel()
+    alert = await world.open(muted_because="4 alerts within the hour")
+    await world.end(alert)
+    await world.send()
+    reasons = [one.skipped_because for one in await world.deliveries()]
+    assert sorted(map(str, reasons)) == sorted(["muted: 4 alerts within the hour", NOT_OPENED])
+    assert world.receiver.calls == []
+    assert await world.timeline(alert) == ["OPENED", "RESOLVED"]
+
+
+async def test_an_alert_that_is_folded_is_skipped_with_the_reason(world: World) -> None:
+    await world.channel()
+    await world.open(parent_id="the-parent")
+    skipped = await world.only_one()
+    assert skipped.status is DeliveryStatus.SKIPPED
+    assert skipped.skipped_because == "told with alert the-parent, which it is folded under"
+
+
+async def test_a_severity_that_is_not_wanted_is_skipped_with_the_reason(world: World) -> None:
+    await world.channel(severities=(Severity.CRITICAL, Severity.HIGH))
+    await world.open(subject_id="a", severity=Severity.LOW)
+    await world.open(subject_id="b", severity=Severity.HIGH)
+    await world.send()
+    low, high = sorted(await world.deliveries(), key=lambda one: one.alert_id or "")
+    assert (low.status, low.skipped_because) == (DeliveryStatus.SKIPPED, "the channel does not want severity LOW")
+    assert high.status is DeliveryStatus.SENT
+
+
+async def test_a_telling_that_is_held_waits(world: World) -> None:
+    await world.channel()
+    await world.open(telling_held_until=NOW + timedelta(seconds=30))
+    assert await world.send(29) == 0
+    assert await world.send(1) == 1
+    assert await world.states() == ["SENT"]
+
+
+async def test_what_was_folded_while_it_was_held_is_skipped(world: World) -> None:
+    await world.channel()
+    alert = await world.open(telling_held_until=NOW + timedelta(seconds=30))
+    await world.change(AlertEventType.GROUPED, alert, parent_id="the-parent")
+    await world.send(30)
+    assert (await world.only_one()).skipped_because == "told with alert the-parent, which it is folded under"
+    assert world.receiver.calls == []
+
+
+async def test_what_was_over_while_it_was_held_is_told_nobody(world: World) -> None:
+    await world.channel()
+    alert = await world.open(telling_held_until=NOW + timedelta(seconds=30))
+    world.clock.advance(10)
+    await world.end(alert)
+    await world.send(20)
+    reasons = {one.ends: one.skipped_because for one in await world.deliveries()}
+    assert reasons == {False: "it was over before it was to be told", True: NOT_OPENED}
+    assert world.receiver.calls == []
+
+
+async def test_what_is_held_for_longer_meanwhile_waits_for_longer_and_loses_no_try(world: World) -> None:
+    await world.channel()
+    alert = await world.open(telling_held_until=NOW + timedelta(seconds=10))
+    await world.change(AlertEventType.UNGROUPED, alert, telling_held_until=NOW + timedelta(seconds=60))
+    await world.send(10)
+    held = await world.only_one()
+    assert (held.status, held.attempts, held.next_attempt_at) == (DeliveryStatus.PENDING, 0, NOW + timedelta(seconds=60))
+    await world.send(50)
+    assert await world.states() == ["SENT"]
+
+
+async def test_what_is_on_its_own_again_is_told(world: World) -> None:
+    await world.channel()
+    alert = await world.open(parent_id="the-parent")
+    await world.change(AlertEventType.UNGROUPED, alert, parent_id=None)
+    await world.send()
+    await world.end(alert)
+    await world.send()
+    assert await world.states() == ["SKIPPED", "SENT", "SENT"]
+    assert world.receiver.events() == ["device.offline", "device.online"]
+
+
+async def test_an_end_is_told_though_it_was_folded_after_its_opening_was_told(world: World) -> None:
+    await world.channel()
+    alert = await world.open()
+    await world.send()
+    await world.end(await world.change(AlertEventType.GROUPED, alert, parent_id="the-parent"))
+    await world.send()
+    assert world.receiver.events() == ["device.offline", "device.online"]
+
+
+async def test_a_channel_that_is_younger_than_an_alert_does_not_hear_its_end(world: World) -> None:
+    alert = await world.open()
+    await world.channel()
+    await world.end(alert)
+    assert await world.deliveries() == []
+
+
+async def test_a_channel_that_is_off_or_gone_skips_what_was_on_its_way(world: World) -> None:
+    off, gone = await world.channel(), await world.channel()
+    await world.open()
+    await update_channel(world.context, owner, off.id, ChannelPatch(enabled=False))
+    await delete_channel(world.context, owner, gone.id)
+    await world.send()
+    reasons = {one.channel_id: one.skipped_because for one in await world.deliveries()}
+    assert reasons == {off.id: "the channel is switched off", gone.id: "the channel was deleted"}
+    await world.open(subject_id="another")
+    assert len(await world.deliveries()) == 2
+
+
+async def test_the_rows_are_there_when_the_alert_is(world: World) -> None:
+    channel = await world.channel()
+    alert = await world.open()
+    written = await world.only_one()
+    assert written.id == f"{alert.id}-{written.seq}-{channel.id}"
+    untouched = msgspec.structs.replace(written, status=DeliveryStatus.PENDING, attempts=0, next_attempt_at=NOW)
+    assert written == untouched
