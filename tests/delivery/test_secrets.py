@@ -69,7 +69,8 @@ async def test_no_secret_is_in_the_database_the_log_or_an_error(
     url = f"{world.receiver.url}/path-token-1?key=query-token-2"
     webhook = WebhookInput(url=url, secret=KEY)
     await create_channel(world.context, owner, ChannelInput(name="Secret", webhook=webhook))
-    for number, answer in enumerate((200, 404, 503, "reset")):
+    answers: tuple[int | str, ...] = (200, 404, 503, "reset")
+    for number, answer in enumerate(answers):
         world.receiver.answers = [answer]
         await world.open(subject_id=f"pos-{number}")
         await world.send()

@@ -14,8 +14,11 @@ from app.domain.alert import Resolution
 from app.domain.delivery import LEASE, MOST_ATTEMPTS, DeliveryStatus, TryAgain
 from app.domain.device import Device, DeviceStatus
 from app.domain.ids import device_key, lane_of
+from jobs.queue import Queue
+from jobs.ticks import run_tick, ticks_of
 from tests.cast import NOW, outsider, owner
 from tests.delivery.world import World
+from tests.jobs.queue import work_off
 
 
 async def add_device(world: World) -> None:
@@ -215,6 +218,25 @@ async def test_nothing_is_written_for_a_tenant_without_channels(world: World) ->
     await world.channel(outsider)
     await world.open()
     assert await world.deliveries() == []
+
+
+async def test_the_tick_sends_what_a_lost_trigger_left(world: World) -> None:
+    await world.channel()
+    await world.open()
+    [tick] = [one for one in ticks_of(world.context.settings) if one.name == "outbox"]
+    assert await run_tick(world.context, tick, None)
+    assert await world.states() == ["SENT"]
+
+
+async def test_the_commit_triggers_a_job_that_sends(world: World) -> None:
+    queue = Queue(world.context.settings.redis_url)
+    world.context.errands.serve_by(queue.put)
+    await world.channel()
+    await world.open()
+    assert await queue.depth() == 1
+    await work_off(world.context)
+    await queue.close()
+    assert await world.states() == ["SENT"]
 
 
 async def test_a_test_message_goes_the_same_way(world: World) -> None:
