@@ -198,15 +198,14 @@ async def _spikes(
     after = look.now - timedelta(seconds=condition.window_sec)
     windows = await _windows(look, counted, condition, subjects, after)
     zones = {place: subject_zone(*_zones(counted, place)) for place in subjects}
-    many = [
-        place
-        for place in subjects
-        if in_window(windows.get(place, {}), look.now, condition.window_sec).total >= condition.min_count
-    ]
-    few = [place for place in subjects if place not in many]
-    seen: list[tuple[Place, Seen]] = [
-        (place, observe_spike(condition, windows.get(place, {}), look.now, zones[place])) for place in few
-    ]
+    many: list[Place] = []
+    seen: list[tuple[Place, Seen]] = []
+    for place in subjects:
+        buckets = windows.get(place, {})
+        if in_window(buckets, look.now, condition.window_sec).total >= condition.min_count:
+            many.append(place)
+        else:
+            seen.append((place, observe_spike(condition, buckets, look.now, zones[place])))
     if not many:
         return seen
     first = min(start for zone in set(zones.values()) for start, _ in baseline_spans(condition, look.now, zone))
