@@ -38,7 +38,7 @@ up: install ## Start everything on this machine (DEMO=0, PORT=8080, DATA=.fleetb
 	@exec $(BIN)/fleetbeat up --port $(PORT) --data $(DATA) $(if $(filter 0 no false off,$(DEMO)),--no-demo)
 
 test: install node ## Run every test, with a mongod and a redis-server of their own (TESTS=path, ARGS=...)
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS) $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS) $(ARGS)
 
 check: install ## Lint, format, types, imports, contract drift
 	$(BIN)/ruff check .
