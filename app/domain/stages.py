@@ -165,7 +165,8 @@ NOBODY = Around()
 
 def judge(rule: Rule, state: RuleState, seen: Seen, live: Alert | None, now: datetime, around: Around = NOBODY) -> Verdict:
     """Runs what was seen through the stages until one does not pass it on."""
-    if isinstance(seen, Nothing) and rule.no_data is NoDataPolicy.ALERT:
+    # What never said anything is not missed.
+    if isinstance(seen, Nothing) and rule.no_data is NoDataPolicy.ALERT and state.heard_at is not None:
         seen = _as_breach(seen, state, now)
     case = Case(rule=rule, state=follow(state, live, now), seen=seen, live=live, now=now, around=around)
     steps: list[Step] = []

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from app.domain.rule import AbsenceCondition, Aggregation, Comparison, Condition, MetricCondition, NoDataPolicy, Rule
 from tests.backtest.live import Said, begin, live_through, lived, replayed, times
@@ -55,6 +55,13 @@ beats = st.lists(
 )
 
 
+ABSENT = a_rule(AbsenceCondition())
+HOT = MetricCondition(metric="cpuUsage", comparison=Comparison.GT, threshold=90.0)
+
+
+@example(
+    rules=(ABSENT, a_rule(HOT, no_data=NoDataPolicy.ALERT)), beats=[Said(at=3, cpu=None, late=0)], offline_after=6
+)  # a device that never had the value is not missed
 @pytest.mark.timeout(60)  # a history is lived through in many real looks
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
