@@ -1,7 +1,7 @@
 # One command for each thing that people do. CI calls the same ones.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install up test check lock contract format clean node bench
+.PHONY: help install up test check lock contract format clean node bench bench-accuracy
 
 # python3.11 where there is one, else any python3 that is new enough.
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
@@ -14,7 +14,7 @@ PORT ?= 8080
 DEMO ?= 1
 
 help: ## What there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 install: $(STAMP) ## Make .venv with everything that is locked
 
@@ -38,7 +38,7 @@ up: install ## Start everything on this machine (DEMO=0, PORT=8080, DATA=.fleetb
 	@exec $(BIN)/fleetbeat up --port $(PORT) --data $(DATA) $(if $(filter 0 no false off,$(DEMO)),--no-demo)
 
 test: install node ## Run every test, with a mongod and a redis-server of their own (TESTS=path, ARGS=...)
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS) $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS) $(ARGS)
 
 check: install ## Lint, format, types, imports, contract drift
 	$(BIN)/ruff check .
@@ -49,6 +49,9 @@ check: install ## Lint, format, types, imports, contract drift
 
 bench: install ## Measure: the rule tick over 100,000 devices and 20 rules
 	$(BIN)/python -m bench.tick
+
+bench-accuracy: install ## How right the rules are, over a labelled month (a few minutes)
+	$(BIN)/python -m bench.accuracy
 
 format: install ## Put the code into shape
 	$(BIN)/ruff check --fix .

@@ -10,8 +10,8 @@ from app.audit import write_audit
 from app.context import Context
 from app.domain.alert import Alert, AlertEventType, Change
 from app.domain.ids import lane_of
+from app.domain.memory import end
 from app.domain.rule import Rule, RuleState, state_id
-from app.domain.stages import end
 from app.domain.tenant import EVERY_TENANT, Scope
 from app.errors import ConflictError, ErrorCode, FleetbeatError, NotFoundError
 from app.principal import Principal

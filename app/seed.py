@@ -20,11 +20,16 @@ async def seed(settings: Settings) -> None:
 
 async def seed_context(context: Context) -> None:
     await ensure_collections(context.mongo)
+    await seed_documents(context)
+
+
+async def seed_documents(context: Context) -> None:
+    """The platform's tenant and rules, in collections that are there."""
     now = context.clock.now()
     if await context.store.tenants.get(PLATFORM) is None:
         await context.store.tenants.insert(Tenant(id=PLATFORM, name="Platform", created_at=now))
     rules = platform_rules(context.settings.sync_lag_warn_seconds, now)
-    added = [rule for rule in rules if await context.store.rules.insert(rule)]
+    added = await context.store.rules.add_defaults(rules)
     # The setting may have changed since the last start: devices that follow it have to.
     await refresh_wake_ups(context, EVERY_TENANT)
-    _log.info("seeded", rules=[rule.key for rule in added])
+    _log.info("seeded", rules=added)

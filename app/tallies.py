@@ -7,9 +7,9 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from app.domain.conditions.local_time import subject_zone
-from app.domain.conditions.observation import Seen
+from app.domain.conditions.observation import Seen, is_breach
 from app.domain.conditions.outside_hours import closed_since, judged_moment, observe_outside_hours, zone_of
-from app.domain.conditions.ratio import observe_ratio
+from app.domain.conditions.ratio import USUAL, before_window, observe_ratio
 from app.domain.conditions.spike import baseline_spans, observe_spike
 from app.domain.counts import BUCKET, Buckets, in_window
 from app.domain.device import Device
@@ -147,12 +147,38 @@ async def _seen(
     if not subjects:
         return []
     if isinstance(condition, RatioCondition):
-        after = look.now - timedelta(seconds=condition.window_sec)
-        windows = await _windows(look, counted, condition, subjects, after)
-        return [(place, observe_ratio(condition, windows.get(place, {}), look.now)) for place in subjects]
+        return await _ratios(look, counted, rule, condition, subjects)
     if isinstance(condition, OutsideHoursCondition):
         return await _outside_hours(look, counted, condition, subjects)
     return await _spikes(look, counted, rule, condition, subjects)
+
+
+async def _ratios(
+    look: Look, counted: _Counted, rule: Rule, condition: RatioCondition, subjects: dict[Place, Subject]
+) -> list[tuple[Place, Seen]]:
+    """Only where the share is too large is it asked how large it usually is."""
+    after = look.now - timedelta(seconds=condition.window_sec)
+    windows = await _windows(look, counted, condition, subjects, after)
+    seen: dict[Place, Seen] = {place: observe_ratio(condition, windows.get(place, {}), look.now) for place in subjects}
+    over = [place for place, one in seen.items() if is_breach(one)]
+    if condition.chance is None or not over:
+        return list(seen.items())
+    history = await _windows(look, counted, condition, over, look.now - USUAL)
+    troubles = await _troubles(look, rule, {place: subjects[place] for place in over}, look.now - USUAL)
+    for place in over:
+        past = before_window(condition, history.get(place, {}), look.now, troubles.get(place, []))
+        seen[place] = observe_ratio(condition, windows.get(place, {}), look.now, past)
+    return list(seen.items())
+
+
+async def _troubles(
+    look: Look, rule: Rule, subjects: dict[Place, Subject], since: datetime
+) -> dict[Place, list[tuple[datetime, datetime]]]:
+    """When this rule had alerts of these places."""
+    keys = {place: dedup_key(rule.key, subject.kind.value, subject.id) for place, subject in subjects.items()}
+    tenant_id = next(iter(subjects.values())).tenant_id
+    found = await look.context.store.alerts.troubles(tenant_id, list(keys.values()), since)
+    return {place: found[key] for place, key in keys.items() if key in found}
 
 
 async def _outside_hours(
@@ -172,24 +198,22 @@ async def _spikes(
     after = look.now - timedelta(seconds=condition.window_sec)
     windows = await _windows(look, counted, condition, subjects, after)
     zones = {place: subject_zone(*_zones(counted, place)) for place in subjects}
-    many = [
-        place
-        for place in subjects
-        if in_window(windows.get(place, {}), look.now, condition.window_sec).total >= condition.min_count
-    ]
-    few = [place for place in subjects if place not in many]
-    seen: list[tuple[Place, Seen]] = [
-        (place, observe_spike(condition, windows.get(place, {}), look.now, zones[place])) for place in few
-    ]
+    many: list[Place] = []
+    seen: list[tuple[Place, Seen]] = []
+    for place in subjects:
+        buckets = windows.get(place, {})
+        if in_window(buckets, look.now, condition.window_sec).total >= condition.min_count:
+            many.append(place)
+        else:
+            seen.append((place, observe_spike(condition, buckets, look.now, zones[place])))
     if not many:
         return seen
     first = min(start for zone in set(zones.values()) for start, _ in baseline_spans(condition, look.now, zone))
     history = await _windows(look, counted, condition, many, first)
     known = await look.context.store.event_counts.known_from(counted.tenant_id)
-    keys = {place: dedup_key(rule.key, subjects[place].kind.value, subjects[place].id) for place in many}
-    troubles = await look.context.store.alerts.troubles(counted.tenant_id, list(keys.values()), first - BUCKET)
+    troubles = await _troubles(look, rule, {place: subjects[place] for place in many}, first - BUCKET)
     for place in many:
-        trouble = troubles.get(keys[place], [])
+        trouble = troubles.get(place, [])
         seen.append((place, observe_spike(condition, history.get(place, {}), look.now, zones[place], trouble, known)))
     return seen
 

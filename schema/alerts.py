@@ -64,6 +64,7 @@ class Alert:
     resolved_by: str | None
     resolution: Resolution | None
     resolution_note: str | None
+    flapping: bool
     version: int
     runbook_url: str | None
     source: str | None
@@ -230,6 +231,7 @@ def alert(kept: domain.Alert) -> Alert:
         resolved_by=kept.resolved_by,
         resolution=kept.resolution,
         resolution_note=kept.resolution_note,
+        flapping=kept.flapping,
         version=kept.version,
         runbook_url=kept.runbook_url,
         source=kept.source,

@@ -14,6 +14,7 @@ from app.domain.subject import SubjectKind
 from app.errors import bad_field
 from schema.given import given, listed
 
+_BY_CHANCE = "only what is less probable than this (0..1) by chance alone, going by what is usual; null: whatever chance brings"
 _COUNTED_FOR = "for whom events are counted: DEVICE, STORE or TENANT; null: as the scope says, else each store"
 
 
@@ -40,6 +41,7 @@ class RatioCondition:
     recovery_threshold: float | None
     window_sec: int
     min_samples: int
+    chance: float | None = strawberry.field(description=_BY_CHANCE)
     subject: SubjectKind | None = strawberry.field(description=_COUNTED_FOR)
 
 
@@ -50,6 +52,7 @@ class SpikeCondition:
     window_sec: int
     baseline_days: int
     min_count: int
+    chance: float | None = strawberry.field(description=_BY_CHANCE)
     subject: SubjectKind | None = strawberry.field(description=_COUNTED_FOR)
 
 
@@ -114,6 +117,7 @@ class RatioConditionInput:
     outcome: EventOutcome | None = EventOutcome.FAILURE
     recovery_threshold: float | None = UNSET
     min_samples: int | None = 10
+    chance: float | None = UNSET
     subject: SubjectKind | None = UNSET
 
 
@@ -124,6 +128,7 @@ class SpikeConditionInput:
     window_sec: int | None = 3600
     baseline_days: int | None = 7
     min_count: int | None = 5
+    chance: float | None = UNSET
     subject: SubjectKind | None = UNSET
 
 

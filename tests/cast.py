@@ -14,8 +14,9 @@ from app.clock import Clock, ManualClock
 from app.context import Context, open_context
 from app.domain.tenant import Role, Tenant
 from app.principal import Principal, PrincipalKind
-from app.seed import seed_context
+from app.seed import seed_documents
 from app.settings import Settings
+from app.store.indexes import ensure_collections
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 SECRET = "a secret for the tests, which is long enough"
@@ -47,6 +48,10 @@ def bearer(principal: Principal, expires_at: datetime = NOW + timedelta(hours=1)
     return f"Bearer {jwt.encode({**said, **claims}, SECRET, algorithm='HS256')}"
 
 
+_ENSURED: set[str] = set()
+"""Databases that have their collections and indexes: they are emptied, never dropped, while their name is used."""
+
+
 @asynccontextmanager
 async def open_test_context(
     mongo_uri: str, redis_url: str, database: str, clock: Clock | None = None, **settings: Any
@@ -54,7 +59,10 @@ async def open_test_context(
     """A context over a fresh database that is seeded and has the two tenants. Time stands still at NOW until it is moved."""
     values = {"jwt_secret": SECRET, "mongo_uri": mongo_uri, "redis_url": redis_url, "mongo_database": database, **settings}
     async with open_context(Settings(**values), clock or ManualClock(NOW)) as context:
-        await seed_context(context)
+        if database not in _ENSURED:
+            await ensure_collections(context.mongo)
+            _ENSURED.add(database)
+        await seed_documents(context)
         for tenant_id in TENANTS:
             tenant = Tenant(id=tenant_id, name=tenant_id.capitalize(), created_at=context.clock.now())
             await context.store.tenants.insert(tenant)

@@ -88,11 +88,13 @@ def _check_ratio(condition: RatioCondition, path: str, faults: Faults) -> None:
         faults.require(not recovery > condition.threshold, f"{path}.recoveryThreshold", "should not be over the threshold")
     _check_window(condition.window_sec, f"{path}.windowSec", faults)
     faults.between(f"{path}.minSamples", condition.min_samples, 1, MOST_EVENTS)
+    _check_chance(condition.chance, path, faults)
     _check_subject(condition, path, faults)
 
 
 def _check_spike(condition: SpikeCondition, path: str, faults: Faults) -> None:
     faults.between(f"{path}.factor", condition.factor, 1, MOST_TIMES)
+    _check_chance(condition.chance, path, faults)
     _check_window(condition.window_sec, f"{path}.windowSec", faults)
     faults.between(f"{path}.baselineDays", condition.baseline_days, 1, 28)
     faults.between(f"{path}.minCount", condition.min_count, 1, MOST_EVENTS)
@@ -133,6 +135,11 @@ def _check_anomaly(condition: AnomalyCondition, path: str, faults: Faults) -> No
     faults.require(not condition.sensitivity <= 0, f"{path}.sensitivity", "should be over 0 standard deviations")
     faults.between(f"{path}.windowSec", condition.window_sec, 300, 21_600)
     faults.between(f"{path}.baselineDays", condition.baseline_days, 7, 28)
+
+
+def _check_chance(chance: float | None, path: str, faults: Faults) -> None:
+    if chance is not None:
+        faults.require(0 < chance < 1, f"{path}.chance", "should be a probability, over 0 and under 1")
 
 
 def _check_window(window_sec: int, path: str, faults: Faults) -> None:

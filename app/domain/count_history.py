@@ -7,9 +7,9 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from app.domain.conditions.incidents import Incident
-from app.domain.conditions.observation import Seen
+from app.domain.conditions.observation import Seen, is_breach
 from app.domain.conditions.outside_hours import closed_since, judged_moment, observe_outside_hours
-from app.domain.conditions.ratio import observe_ratio
+from app.domain.conditions.ratio import USUAL, before_window, observe_ratio
 from app.domain.conditions.spike import observe_spike
 from app.domain.counts import BUCKET, Tally, bucket_start, in_window
 from app.domain.rule import CountCondition, OutsideHoursCondition, RatioCondition, RuleState, SpikeCondition
@@ -64,12 +64,20 @@ class CountHistory:
         self._count(count)
         condition = self._condition
         if isinstance(condition, RatioCondition):
-            self._forget(now - timedelta(seconds=condition.window_sec) - BUCKET)
-            return [observe_ratio(condition, self._lately(now, condition.window_sec), now)]
+            return [self._ratio(condition, now, troubles)]
         if isinstance(condition, OutsideHoursCondition):
             self._forget((closed_since(condition, judged_moment(condition, now, self._zone), self._zone) or now) - BUCKET)
             return [observe_outside_hours(condition, self._buckets, now, self._zone)]
         return [self._spike(condition, now, troubles)]
+
+    def _ratio(self, condition: RatioCondition, now: datetime, troubles: Sequence[Incident]) -> Seen:
+        reach = timedelta(seconds=condition.window_sec) if condition.chance is None else USUAL
+        self._forget(now - reach - BUCKET)
+        lately = self._lately(now, condition.window_sec)
+        seen = observe_ratio(condition, lately, now)
+        if condition.chance is None or not is_breach(seen):
+            return seen
+        return observe_ratio(condition, lately, now, before_window(condition, self._buckets, now, troubles))
 
     def _spike(self, condition: SpikeCondition, now: datetime, troubles: Sequence[Incident]) -> Seen:
         self._forget(now - (condition.baseline_days + 1) * _DAY - timedelta(seconds=condition.window_sec) - BUCKET)
@@ -90,8 +98,11 @@ class CountHistory:
             self._buckets = {start: tally for start, tally in self._buckets.items() if start >= before}
 
     def _most_kept(self) -> int:
-        days = self._condition.baseline_days + 2 if isinstance(self._condition, SpikeCondition) else 1
-        return days * (_DAY // BUCKET)
+        condition = self._condition
+        if isinstance(condition, SpikeCondition):
+            return (condition.baseline_days + 2) * (_DAY // BUCKET)
+        usual = isinstance(condition, RatioCondition) and condition.chance is not None
+        return (USUAL + _DAY if usual else _DAY) // BUCKET
 
     def _lately(self, now: datetime, window_sec: int) -> dict[datetime, Tally]:
         first = bucket_start(now - timedelta(seconds=window_sec))

@@ -23,6 +23,10 @@ OFFLINE_KEY = "device_offline"
 SYNC_LAG_KEY = "sync_lag_high"
 """The rule whose threshold follows the tenant's `syncLagWarnSec`."""
 
+CHANCE, CHANCE_CRITICAL = 1e-5, 1e-6
+"""What is more probable than that by chance alone wakes nobody. 25 shops have some 30,000 windows of a quarter of an hour a
+month, and each is looked at many times while it moves on: 1 in 100,000 is still a false alert in some months."""
+
 _NAMES = {
     OFFLINE_KEY: "Device offline",
     SYNC_LAG_KEY: "Sync lag high",
@@ -62,7 +66,7 @@ def _of_devices(sync_lag_warn_sec: int, now: datetime) -> list[Rule]:
 
 def _of_events(now: datetime) -> list[Rule]:
     gates = _failing(EventKind.REDEMPTION, 0.1, 3600)
-    webhooks, payments = _failing(EventKind.WEBHOOK_DELIVERY, 0.2, 1800), _failing(EventKind.PAYMENT, 0.05, 900)
+    webhooks, payments = _failing(EventKind.WEBHOOK_DELIVERY, 0.2, 1800), _failing(EventKind.PAYMENT, 0.05, 900, CHANCE_CRITICAL)
     closed = OutsideHoursCondition(event=EventKind.SALE, opens="09:00", closes="22:00")
     # A spike, or a sale at night, has happened: that it is over does not settle what it was.
     return [
@@ -89,12 +93,12 @@ def _over(metric: str, threshold: float, recovery: float | None = None) -> Metri
     return MetricCondition(metric=metric, comparison=Comparison.GT, threshold=threshold, recovery_threshold=recovery)
 
 
-def _failing(event: EventKind, share: float, window_sec: int) -> RatioCondition:
-    return RatioCondition(event=event, threshold=share, window_sec=window_sec)
+def _failing(event: EventKind, share: float, window_sec: int, chance: float = CHANCE) -> RatioCondition:
+    return RatioCondition(event=event, threshold=share, window_sec=window_sec, chance=chance)
 
 
 def _thrice(event: EventKind) -> SpikeCondition:
-    return SpikeCondition(event=event, factor=3)
+    return SpikeCondition(event=event, factor=3, chance=CHANCE)
 
 
 def _rule(  # noqa: PLR0913 - a row of the table of defaults

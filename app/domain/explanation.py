@@ -11,8 +11,9 @@ import msgspec
 from app.domain.alert import Alert
 from app.domain.conditions.observation import Observation, Seen
 from app.domain.device import Device
+from app.domain.memory import HOUR
 from app.domain.rule import MetricCondition, RatioCondition, Rule, RuleState
-from app.domain.stages import HOUR, Around, Outcome, Step, Verdict
+from app.domain.stages import Around, Outcome, Step, Verdict
 from app.domain.subject import Subject
 
 Detail = dict[str, object]

@@ -53,7 +53,8 @@ class MetricCondition(msgspec.Struct, frozen=True, kw_only=True, tag="metric", t
 class RatioCondition(msgspec.Struct, frozen=True, kw_only=True, tag="ratio", tag_field="family"):
     """The share (0..1) of events with `outcome` among all of their kind in the last `window_sec` seconds.
 
-    With fewer than `min_samples` events there is nothing to judge. For `subject` see `counted_for`.
+    With fewer than `min_samples` events there is nothing to judge. For `subject` see `counted_for`. With a `chance`, it is a
+    breach only where so many, at the share that is usual at this place, are less probable than that by chance alone.
     """
 
     event: EventKind
@@ -62,17 +63,22 @@ class RatioCondition(msgspec.Struct, frozen=True, kw_only=True, tag="ratio", tag
     outcome: EventOutcome = EventOutcome.FAILURE
     recovery_threshold: float | None = None
     min_samples: int = 10
+    chance: float | None = None
     subject: SubjectKind | None = None
 
 
 class SpikeCondition(msgspec.Struct, frozen=True, kw_only=True, tag="spike", tag_field="family"):
-    """More than `factor` times as many events as the median of like windows, and at least `min_count`."""
+    """More than `factor` times as many events as the median of like windows, and at least `min_count`.
+
+    With a `chance`, only where so many are less probable than that by chance alone.
+    """
 
     event: EventKind
     factor: float
     window_sec: int = 3600
     baseline_days: int = 7
     min_count: int = 5
+    chance: float | None = None
     subject: SubjectKind | None = None
 
 

@@ -12,13 +12,9 @@ import msgspec
 
 from app.domain import flapping
 from app.domain.alert import Alert
-from app.domain.conditions.observation import Nothing, Observation, Seen, is_worth_watching
+from app.domain.conditions.observation import Nothing, Observation, Seen
+from app.domain.memory import end, follow, remember, turned
 from app.domain.rule import NoDataPolicy, Rule, RuleState
-
-REMEMBER = timedelta(seconds=30)
-"""How long an ended state is kept at least: longer than the overlap of two reads of the same beats."""
-
-HOUR = timedelta(hours=1)
 
 
 class Outcome(Enum):
@@ -96,7 +92,7 @@ def breach(case: Case) -> StageResult:
         return _nothing_seen(case, case.seen)
     if case.seen.breach:
         return _said("breach", Outcome.PASS, case.seen.reason), _replace(case.state, good_since=None), Action.NONE
-    state = _turned(case.state, False, case.now) if case.seen.good else case.state
+    state = turned(case.state, False, case.now) if case.seen.good else case.state
     if not state.firing:
         return _said("breach", Outcome.STOP, case.seen.reason), _replace(state, pending_since=None), Action.NONE
     if not case.seen.good:
@@ -109,7 +105,7 @@ def pending(case: Case) -> StageResult:
     """Has it been bad for long enough?"""
     since = case.state.pending_since or _since(case)
     state = _replace(case.state, pending_since=since)
-    bad = _turned(state, True, case.now)
+    bad = turned(state, True, case.now)
     if case.state.firing or case.rule.for_sec == 0:
         return _said("pending", Outcome.PASS, "no wait asked for"), bad, Action.NONE
     ripe = since + timedelta(seconds=case.rule.for_sec)
@@ -169,9 +165,10 @@ NOBODY = Around()
 
 def judge(rule: Rule, state: RuleState, seen: Seen, live: Alert | None, now: datetime, around: Around = NOBODY) -> Verdict:
     """Runs what was seen through the stages until one does not pass it on."""
-    if isinstance(seen, Nothing) and rule.no_data is NoDataPolicy.ALERT:
+    # What never said anything is not missed.
+    if isinstance(seen, Nothing) and rule.no_data is NoDataPolicy.ALERT and state.heard_at is not None:
         seen = _as_breach(seen, state, now)
-    case = Case(rule=rule, state=_follow(state, live, now), seen=seen, live=live, now=now, around=around)
+    case = Case(rule=rule, state=follow(state, live, now), seen=seen, live=live, now=now, around=around)
     steps: list[Step] = []
     action = Action.NONE
     for stage in STAGES:
@@ -180,22 +177,14 @@ def judge(rule: Rule, state: RuleState, seen: Seen, live: Alert | None, now: dat
         case = msgspec.structs.replace(case, state=remembered)
         if step.outcome in (Outcome.STOP, Outcome.WAIT):
             break
+    kept = remember(rule, case.state, seen, now, around.silent_after, steps[-1].until)
     return Verdict(
         action=action,
-        state=_remember(case, steps[-1]),
+        state=_replace(kept, reason=steps[-1].reason),
         steps=tuple(steps),
         first_seen=case.state.pending_since or _since(case),
         muted=next((step.reason for step in steps if step.outcome is Outcome.MUTE), None),
     )
-
-
-def end(rule: Rule, state: RuleState, now: datetime) -> RuleState:
-    """What a rule remembers once its alert has ended, by whatever hand: a cooldown, and a look when that is over."""
-    until = now + timedelta(seconds=rule.cooldown_sec) if rule.cooldown_sec else None
-    ended = _replace(
-        state, firing=False, pending_since=None, good_since=None, cooldown_until=until, remember_until=now + REMEMBER
-    )
-    return _replace(ended, next_due=until or _forgotten_at(ended))
 
 
 def _recover(case: Case, seen: Observation) -> StageResult:
@@ -229,67 +218,6 @@ def _as_breach(seen: Nothing, state: RuleState, now: datetime) -> Observation:
     since = state.heard_at or now
     reason = f"{seen.reason}: the rule alerts on that"
     return Observation(at=now, breach=True, good=False, reason=reason, since=since, still=True, look_again=seen.look_again)
-
-
-def _turned(state: RuleState, bad: bool, now: datetime) -> RuleState:
-    """Notes a change between good and bad, and whether there were too many of them."""
-    if state.bad is bad:
-        return state
-    turns = (*state.turns, now)[-flapping.STATES :]
-    return _replace(state, bad=bad, turns=turns, flapping=flapping.is_flapping(turns, now, state.flapping))
-
-
-def _follow(state: RuleState, live: Alert | None, now: datetime) -> RuleState:
-    """Drops what the world has overtaken: an alert that is gone is not firing, a cooldown that is over is forgotten."""
-    if state.firing and live is None:
-        state = _replace(state, firing=False, pending_since=None, good_since=None)
-    if state.cooldown_until is not None and state.cooldown_until <= now:
-        state = _replace(state, cooldown_until=None)
-    if state.remember_until is not None and state.remember_until <= now:
-        state = _replace(state, remember_until=None)
-    if state.opened:
-        state = _replace(state, opened=tuple(at for at in state.opened if now - at < HOUR))
-    if not state.turns:
-        return state
-    turns = flapping.still_counted(state.turns, now)
-    return _replace(state, turns=turns, flapping=flapping.is_flapping(turns, now, state.flapping))
-
-
-def _remember(case: Case, last: Step) -> RuleState:
-    """The state to keep, with the time of the next look: the earliest at which time alone may change the outcome."""
-    state, seen = case.state, case.seen
-    alerts_on_silence = case.rule.no_data is NoDataPolicy.ALERT
-    resolves_on_silence = case.rule.no_data is NoDataPolicy.RESOLVE and state.firing
-    heard_at, silent_at = state.heard_at, None
-    if case.around.silent_after is not None and (alerts_on_silence or resolves_on_silence):
-        if isinstance(seen, Observation):
-            heard_at = heard_at or seen.since if seen.still else seen.at
-        silent_at = None if heard_at is None else heard_at + timedelta(seconds=case.around.silent_after)
-    else:
-        heard_at = None
-    state = _replace(
-        state,
-        heard_at=heard_at,
-        watch_until=seen.look_again if is_worth_watching(seen) or state.firing else None,
-        value=None if isinstance(seen, Nothing) else seen.value,
-        reason=last.reason,
-    )
-    calm = flapping.calm_at(state.turns, case.now) if state.flapping else None
-    forgotten = None if state.firing else _forgotten_at(state)
-    wakes = [
-        at
-        for at in (last.until, state.cooldown_until, state.watch_until, silent_at, calm, forgotten)
-        if at is not None and at > case.now
-    ]
-    return _replace(state, next_due=min(wakes, default=None))
-
-
-def _forgotten_at(state: RuleState) -> datetime | None:
-    """When a state without an alert is to be looked at again, to be forgotten."""
-    ends = [at for at in (state.cooldown_until, state.remember_until) if at is not None]
-    ends += [flapping.forgotten_at(state.turns)] if state.turns else []
-    ends += [state.opened[-1] + HOUR] if state.opened else []
-    return max(ends, default=None)
 
 
 def _since(case: Case) -> datetime:

@@ -53,6 +53,15 @@ class RuleStore:
         await self._own.insert(tenants, [to_document(rule) for rule in owned], session=session)
         await self._all.insert([to_document(rule) for rule in rules if rule.tenant_id is None], session=session)
 
+    async def add_defaults(self, rules: Sequence[Rule]) -> list[str]:
+        """Adds those rules of the platform that are not there yet, and gives back their keys."""
+        there = {rule.key for rule in await self.applying([])}
+        missing = [rule for rule in rules if rule.key not in there]
+        # Another process may seed at the same time: what it was faster with is there as well.
+        if missing:
+            await self._own.insert_new(EVERY_TENANT, [to_document(rule) for rule in missing])
+        return [rule.key for rule in missing]
+
     async def replace(self, rule: Rule, version: int, session: Session | None = None) -> Rule | None:
         """The rule as it then is; None where the one that is kept is not of this version any more, or gone."""
         body = {name: value for name, value in to_document(rule).items() if name not in _KEPT}

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from app.domain.rule import AbsenceCondition, Aggregation, Comparison, Condition, MetricCondition, NoDataPolicy, Rule
 from tests.backtest.live import Said, begin, live_through, lived, replayed, times
@@ -50,12 +50,20 @@ beats = st.lists(
         late=st.sampled_from([0, 0, 0, 31, 50]),
     ),
     max_size=60,
-    unique_by=lambda beat: beat.at,
+    # The same `sentAt` again is the same beat: it shows that the device is there, and is kept once.
+    unique_by=(lambda beat: beat.at, lambda beat: beat.at - beat.late),
 )
 
 
-@pytest.mark.timeout(120)  # a history is lived through in many real looks
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+ABSENT = a_rule(AbsenceCondition())
+HOT = MetricCondition(metric="cpuUsage", comparison=Comparison.GT, threshold=90.0)
+
+
+@example(
+    rules=(ABSENT, a_rule(HOT, no_data=NoDataPolicy.ALERT)), beats=[Said(at=3, cpu=None, late=0)], offline_after=6
+)  # a device that never had the value is not missed
+@pytest.mark.timeout(60)  # a history is lived through in many real looks
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     rules=st.tuples(rules_of(absences), rules_of(gauges | windows)),
     beats=beats,

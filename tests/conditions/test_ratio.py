@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as some
 
 from app.domain.conditions.observation import Nothing, Observation
-from app.domain.conditions.ratio import observe_ratio
+from app.domain.conditions.ratio import before_window, observe_ratio
 from app.domain.counts import Tally
 from app.domain.operational_event import EventKind, EventOutcome
 from app.domain.rule import RatioCondition
@@ -169,3 +169,39 @@ def test_it_does_not_matter_in_which_buckets_of_the_window_events_lie(parts: lis
     inside = [tally for start, tally in buckets.items() if minutes(-65) < start <= NOON]
     together = bucket(0, sum(one.success for one in inside), sum(one.failure for one in inside))
     assert observe_ratio(a_ratio(), buckets, NOON) == observe_ratio(a_ratio(), together, NOON)
+
+
+BY_CHANCE = a_ratio(0.05, window_sec=900, chance=1e-5)
+USUALLY_ONE_PERCENT = Tally(990, 10)
+
+
+@pytest.mark.parametrize(("failure", "breach"), [(1, False), (3, False), (5, True), (10, True)])
+def test_with_a_chance_a_share_has_to_be_more_than_the_usual_one_brings_by_itself(failure: int, breach: bool) -> None:
+    found = observe_ratio(BY_CHANCE, bucket(0, 10 - failure, failure), NOON, USUALLY_ONE_PERCENT)
+    assert isinstance(found, Observation)
+    assert (found.breach, found.good) == (breach, False)
+
+
+def test_it_says_what_is_usual() -> None:
+    found = observe_ratio(BY_CHANCE, bucket(0, 9, 1), NOON, USUALLY_ONE_PERCENT)
+    assert isinstance(found, Observation)
+    assert found.reason == "1 of 10 redemptions failed (10 %) in 15 min, over 5 %; 1.1 % are usual, and it may be chance"
+
+
+@pytest.mark.parametrize("past", [None, Tally(99, 0)])
+def test_without_a_usual_share_the_threshold_alone_decides(past: Tally | None) -> None:
+    found = observe_ratio(BY_CHANCE, bucket(0, 9, 1), NOON, past)
+    assert isinstance(found, Observation)
+    assert found.breach
+
+
+def test_without_a_chance_the_past_does_not_matter() -> None:
+    condition = a_ratio(0.05, window_sec=900)
+    assert observe_ratio(condition, bucket(0, 9, 1), NOON, USUALLY_ONE_PERCENT) == observe_ratio(condition, bucket(0, 9, 1), NOON)
+
+
+def test_what_was_before_is_a_week_without_the_window_and_without_trouble() -> None:
+    day = 24 * 60
+    counted = bucket(0, 1) | bucket(-20, 10) | bucket(-60, 100) | bucket(-7 * day + 5, 1_000) | bucket(-7 * day - 5, 10_000)
+    assert before_window(BY_CHANCE, counted, minutes(2)).total == 1_110
+    assert before_window(BY_CHANCE, counted, minutes(2), [(minutes(-61), minutes(-58))]).total == 1_010

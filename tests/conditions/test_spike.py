@@ -264,3 +264,10 @@ def test_a_spike_counts_what_any_window_counts(at: dict[int, int], second: int, 
     found = look(a_spike(window_sec=window, min_count=1_000), buckets, now=now)
     assert isinstance(found, Observation)
     assert found.value == in_window(buckets, now, window).total
+
+
+@pytest.mark.parametrize(("count", "breach"), [(5, False), (9, False), (13, True), (40, True)])
+def test_with_a_chance_a_spike_has_to_be_more_than_its_like_windows_bring_by_themselves(count: int, breach: bool) -> None:
+    found = seen(a_spike(chance=1e-5), days_of(count, *[1] * 7))
+    assert (found.breach, found.good) == (breach, not breach)
+    assert found.reason.endswith("(3 times the usual 1)" if breach else "(3 times the usual 1); it may be chance")

@@ -10,8 +10,9 @@ from app.domain import lifecycle
 from app.domain.alert import Alert, Resolution
 from app.domain.conditions.observation import Observation
 from app.domain.ids import lane_of
+from app.domain.memory import REMEMBER, end
 from app.domain.rule import Rule, RuleState, state_id
-from app.domain.stages import REMEMBER, STAGES, Action, Outcome, Verdict, end, judge
+from app.domain.stages import STAGES, Action, Outcome, Verdict, judge
 from app.domain.subject import SubjectKind
 from tests.domain.making import a_rule, a_subject, at, opened
 

@@ -1,5 +1,6 @@
 """A small fleet on a real database, under a clock that the test moves."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -30,22 +31,25 @@ class Fleet:
 
     async def add(self, *device_ids: str, offline_after: int = 120, **fields: Any) -> None:
         now = self.clock.now()
-        for device_id in device_ids:
-            await self.context.store.devices.insert(
-                Device(
-                    id=device_key(self.tenant_id, device_id),
-                    tenant_id=self.tenant_id,
-                    device_id=device_id,
-                    lane=self.lane,
-                    status=DeviceStatus.UNKNOWN,
-                    since=now,
-                    created_at=now,
-                    offline_after=offline_after,
-                    wake_after=offline_after,
-                    own_offline_after=offline_after,
-                    **fields,
-                )
+        devices = [
+            Device(
+                id=device_key(self.tenant_id, device_id),
+                tenant_id=self.tenant_id,
+                device_id=device_id,
+                lane=self.lane,
+                status=DeviceStatus.UNKNOWN,
+                since=now,
+                created_at=now,
+                offline_after=offline_after,
+                wake_after=offline_after,
+                own_offline_after=offline_after,
+                **fields,
             )
+            for device_id in device_ids
+        ]
+        # As many at once as there are connections.
+        for start in range(0, len(devices), 50):
+            await asyncio.gather(*(self.context.store.devices.insert(device) for device in devices[start : start + 50]))
 
     async def beat(self, device_id: str, **fields: Any) -> BeatAck:
         key = device_key(self.tenant_id, device_id)

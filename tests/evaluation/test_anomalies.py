@@ -58,12 +58,12 @@ async def test_what_is_far_from_usual_over_both_horizons_opens_and_recovers(flee
     await four_usual_weeks(fleet)
     assert await an_hour_of(fleet, 102, 30) == []
     assert await an_hour_of(fleet, 400, 4) == []  # nothing of it is over yet: five minutes are judged as a whole
-    opened = await an_hour_of(fleet, 400, 26)
+    opened = await an_hour_of(fleet, 400, 36)
     assert opened == ["OPENED"]
     [event] = await fleet.record()
     assert event.alert.message.startswith("request latency p95 ")
     assert "usually" in event.alert.message
-    assert "on Saturdays at 6 h" in event.alert.message
+    assert "on Saturdays at 7 h" in event.alert.message
     assert await an_hour_of(fleet, 101, 25) == ["RESOLVED"]
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from app.domain.alert import Severity
@@ -72,6 +73,17 @@ async def test_a_ratio_opens_over_its_threshold_and_says_of_how_many(fleet: Flee
     [opened] = await fleet.record()
     assert opened.alert.message == "6 of 101 payments failed (5.94 %) in 15 min, over 5 %"
     assert (opened.alert.store_id, opened.alert.severity) == ("north", Severity.CRITICAL)
+
+
+async def test_a_default_does_not_wake_anybody_over_what_chance_brings_every_day(fleet: Fleet) -> None:
+    await only_rule(fleet, msgspec.structs.replace(PAYMENTS, chance=1e-5))
+    await report(fleet, EventKind.PAYMENT, 990, 10, at=fleet.clock.now() - timedelta(days=2))
+    await report(fleet, EventKind.PAYMENT, 9, 1)
+    assert await look(fleet) == []
+    await report(fleet, EventKind.PAYMENT, 0, 6)
+    assert await look(fleet, 15) == ["store north OPENED"]
+    [opened] = await fleet.record()
+    assert opened.alert.message == "7 of 16 payments failed (43.8 %) in 15 min, over 5 %; 1.1 % are usual"
 
 
 async def test_a_window_that_empties_by_time_alone_ends_an_alert_only_while_it_has_samples(fleet: Fleet) -> None:

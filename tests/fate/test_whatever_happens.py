@@ -85,7 +85,7 @@ def top(alert: Alert, alerts: list[Alert]) -> Alert:
     return alert
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(history=histories)
 @pytest.mark.timeout(120)
 async def test_nobody_is_lost_under_a_parent(fleet: Fleet, history: list[list[Step]]) -> None:

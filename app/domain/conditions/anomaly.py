@@ -44,7 +44,7 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """How many values a window holds, and their mean."""
+    """How many values a window holds, and their mean; of the longer horizon, the median of the means of its five minutes."""
 
     count: int = 0
     mean: float = 0.0
@@ -85,7 +85,7 @@ def observe_buckets(
     is (see `judged_hour`)."""
     end = judged_until(now)
     short = _together(buckets, end - timedelta(seconds=condition.window_sec), end)
-    long = _together(buckets, end - timedelta(seconds=HORIZONS * condition.window_sec), end)
+    long = _mostly(buckets, end - timedelta(seconds=HORIZONS * condition.window_sec), end)
     return observe_anomaly(condition, short, long, baseline, now, zone)
 
 
@@ -98,6 +98,12 @@ def _together(buckets: Mapping[datetime, Sample], start: datetime, end: datetime
     inside = [one for at, one in buckets.items() if start <= at < end]
     count = sum(one.count for one in inside)
     return Sample(count, math.fsum(one.count * one.mean for one in inside) / count) if count else Sample()
+
+
+def _mostly(buckets: Mapping[datetime, Sample], start: datetime, end: datetime) -> Sample:
+    """The median of the five minutes: one bad minute among sixty moves a mean as far as a bad hour does."""
+    inside = [one for at, one in buckets.items() if start <= at < end and one.count]
+    return Sample(sum(one.count for one in inside), median(one.mean for one in inside)) if inside else Sample()
 
 
 def like_hours(now: datetime, zone: ZoneInfo, baseline_days: int) -> list[datetime]:
@@ -149,7 +155,7 @@ def observe_anomaly(
     missing = _missing(condition, short, long, baseline, zone)
     if missing is not None:
         return Nothing(reason=missing, look_again=look_again)
-    usual = usual_of([point.value for point in baseline])
+    usual = usual_at(baseline, zone)
     score, longer = usual.score(short.mean), usual.score(long.mean)
     if usual.sigma == 0 and score != 0:
         return Nothing(
@@ -168,6 +174,18 @@ def observe_anomaly(
         unit=METRIC_UNITS.get(condition.metric) or None,
         look_again=look_again,
     )
+
+
+def usual_at(baseline: Sequence[Point], zone: ZoneInfo) -> Usual:
+    """What is usual by these five minutes, with the spread from week to week, of which those of one hour know little."""
+    usual = usual_of([point.value for point in baseline])
+    weeks: dict[tuple[int, int], list[float]] = {}
+    for point in baseline:
+        weeks.setdefault(point.at.astimezone(zone).isocalendar()[:2], []).append(point.value)
+    middles = [median(values) for values in weeks.values()]
+    middle = median(middles)
+    between = _MAD_TO_SIGMA * median(abs(one - middle) for one in middles)
+    return msgspec.structs.replace(usual, sigma=math.hypot(usual.sigma, between))
 
 
 def _missing(condition: AnomalyCondition, short: Sample, long: Sample, baseline: Sequence[Point], zone: ZoneInfo) -> str | None:

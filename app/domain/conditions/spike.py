@@ -6,6 +6,7 @@ from fractions import Fraction
 from statistics import median
 from zoneinfo import ZoneInfo
 
+from app.domain.conditions.chance import chance_of_count
 from app.domain.conditions.incidents import Incident, in_trouble
 from app.domain.conditions.local_time import days_before
 from app.domain.conditions.observation import Nothing, Observation
@@ -42,17 +43,19 @@ def observe_spike(
     """
     count = _total(buckets, now - timedelta(seconds=condition.window_sec), now)
     look_again = next_boundary(now) if count else None
-    usual = _usual(condition, buckets, now, zone, incidents, known_from)
+    like = _like(condition, buckets, now, zone, incidents, known_from)
+    usual = median(like) if like else None
     found = f"{counted(condition.event, count)} in {duration(condition.window_sec)}"
     if usual is None and count >= condition.min_count:
         return Nothing(reason=f"{found}, and no like window to compare with", look_again=look_again)
     bound = None if usual is None else _exactly(condition.factor) * Fraction(usual)
-    breach = bound is not None and count >= condition.min_count and count > bound
+    over = bound is not None and count >= condition.min_count and count > bound
+    breach = over and (condition.chance is None or chance_of_count(count, like) < condition.chance)
     return Observation(
         at=now,
         breach=breach,
         good=not breach,
-        reason=f"{found}, {_against(condition, count, usual, bound)}",
+        reason=f"{found}, {_against(condition, count, usual, bound)}" + ("; it may be chance" if over and not breach else ""),
         since=now,
         value=count,
         threshold=None if bound is None else float(bound),
@@ -60,15 +63,15 @@ def observe_spike(
     )
 
 
-def _usual(
+def _like(
     condition: SpikeCondition,
     buckets: Buckets,
     now: datetime,
     zone: ZoneInfo,
     incidents: Sequence[Incident],
     known_from: datetime | None,
-) -> float | None:
-    """The median of the like windows that count; None without any."""
+) -> list[int]:
+    """What the like windows that count hold."""
 
     def counts(spans: Sequence[Span]) -> list[int]:
         return [
@@ -82,7 +85,7 @@ def _usual(
     like = counts(_of_days(condition, now, zone))
     if len(like) < min(ENOUGH, condition.baseline_days):
         like += counts(_of_last_day(condition, now))
-    return median(like) if like else None
+    return like
 
 
 def _of_days(condition: SpikeCondition, now: datetime, zone: ZoneInfo) -> list[Span]:
