@@ -11,11 +11,12 @@ from app.audit import write_audit
 from app.context import Context
 from app.domain.addresses import is_address, is_public
 from app.domain.alert import Severity
-from app.domain.channel import MOST_CHANNELS, Channel, ChannelKind, Webhook, check_webhook, masked
+from app.domain.channel import MOST_CHANNELS, Channel, ChannelKind, WebhookConfig
+from app.domain.channel_check import check_webhook, masked
 from app.domain.delivery import Delivery, DeliveryStatus
 from app.domain.faults import Faults
 from app.domain.ids import lane_of, new_id
-from app.domain.telling import TEST
+from app.domain.message import TEST_EVENT
 from app.domain.tenant import Role, only
 from app.errors import ConflictError, NotFoundError, bad_field
 from app.principal import Principal, read_scope, write_tenant
@@ -74,7 +75,7 @@ async def create_channel(context: Context, principal: Principal, wanted: Channel
         name=wanted.name,
         kind=ChannelKind.WEBHOOK,
         target=masked(wanted.webhook.url),
-        sealed=seal(context.settings, Webhook(url=wanted.webhook.url, secret=wanted.webhook.secret or "")),
+        sealed=seal(context.settings, WebhookConfig(url=wanted.webhook.url, secret=wanted.webhook.secret or "")),
         created_at=now,
         severities=tuple(dict.fromkeys(wanted.severities or ())),
         enabled=wanted.enabled,
@@ -122,7 +123,7 @@ async def try_channel(context: Context, principal: Principal, channel_id: str) -
         tenant_id=channel.tenant_id,
         lane=lane_of(channel.tenant_id),
         seq=0,
-        event=TEST,
+        event=TEST_EVENT,
         channel_id=channel.id,
         recipient=channel.target,
         reason="somebody tests the channel",
@@ -147,14 +148,15 @@ def _values(context: Context, channel: Channel, patch: ChannelPatch) -> dict[str
         values["severities"] = _names(patch.severities)
     if isinstance(patch.webhook, WebhookInput):
         secret = patch.webhook.secret or _kept_secret(context, channel)
-        values["sealed"] = seal(context.settings, Webhook(url=patch.webhook.url, secret=secret))
+        values["sealed"] = seal(context.settings, WebhookConfig(url=patch.webhook.url, secret=secret))
         values["target"] = masked(patch.webhook.url)
     return values
 
 
 def _kept_secret(context: Context, channel: Channel) -> str:
     try:
-        return unseal(context.settings, channel.sealed).secret
+        kept = unseal(context.settings, channel.sealed)
+        return kept.secret if isinstance(kept, WebhookConfig) else ""
     except UnreadableError:
         raise bad_field(f"patch.{_SECRET}", "is needed: the one that is kept was sealed with another SECRETS_KEY") from None
 

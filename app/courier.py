@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 
 import structlog
 
-from app.channels.webhook import WebhookSender, open_webhooks
+from app.channels.ways import Ways, open_ways
 from app.context import Context
 from app.delivering import deliver_one
 from app.domain.delivery import Delivery
@@ -57,10 +57,10 @@ class _Run:
         return self._again.is_set()
 
     async def work_off(self) -> None:
-        async with open_webhooks(self._context.settings.allow_private_webhooks) as sender:
+        async with open_ways(self._context.settings) as ways:
             try:
                 while True:
-                    while await self._begin(sender):
+                    while await self._begin(ways):
                         pass  # whose share is full is left out next time, so that others come up
                     if not self._tasks and not self._again.is_set():
                         return
@@ -70,7 +70,7 @@ class _Run:
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _begin(self, sender: WebhookSender) -> int:
+    async def _begin(self, ways: Ways) -> int:
         """Begins as many as there is room for; how many."""
         self._again.clear()
         room = AT_ONCE - len(self._tasks)
@@ -82,7 +82,7 @@ class _Run:
         due = await self._context.store.deliveries.due(self._context.clock.now(), PAGE, full)
         chosen = in_turn([one for one in due if one.id not in on_the_way], busy, room)
         for one in chosen:
-            self._tasks[asyncio.create_task(deliver_one(self._context, sender, one))] = one
+            self._tasks[asyncio.create_task(deliver_one(self._context, ways, one))] = one
         return len(chosen)
 
     async def _until_something_changes(self) -> None:

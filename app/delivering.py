@@ -5,16 +5,16 @@ from uuid import uuid4
 
 import structlog
 
-from app.channels.webhook import WebhookSender
+from app.channels.ways import Ways
 from app.context import Context
-from app.domain.alert import AlertEventType, Change
+from app.domain.alert import AlertEvent, AlertEventType, Change
 from app.domain.channel import Channel
 from app.domain.delivery import Delivery, DeliveryStatus, Outcome, TryAgain, after
 from app.domain.ids import device_key
+from app.domain.message import Message, Note
 from app.domain.subject import SubjectKind
 from app.domain.telling import before_sending
 from app.domain.tenant import only
-from app.domain.webhook_message import body_of, headers_of
 from app.sealing import UnreadableError, unseal
 from app.store.mongo import Session
 from app.transitions import Writes, transact
@@ -23,7 +23,7 @@ _TOLD_ON_TIMELINE = {DeliveryStatus.SENT: AlertEventType.NOTIFIED, DeliveryStatu
 _log = structlog.get_logger(__name__)
 
 
-async def deliver_one(context: Context, sender: WebhookSender, delivery: Delivery) -> bool:
+async def deliver_one(context: Context, ways: Ways, delivery: Delivery) -> bool:
     """Tries a delivery that is due; False where another was faster."""
     lease = uuid4().hex
     claimed = await context.store.deliveries.claim(delivery, lease, context.clock.now())
@@ -34,7 +34,7 @@ async def deliver_one(context: Context, sender: WebhookSender, delivery: Deliver
     alert = None if claimed.alert_id is None else await context.store.alerts.get(scope, claimed.alert_id)
     outcome: Outcome | None = before_sending(claimed, alert, channel, context.clock.now())
     if outcome is None and channel is not None:
-        outcome = await _send(context, sender, channel, claimed)
+        outcome = await _send(context, ways, channel, claimed)
     if outcome is None:
         raise RuntimeError("a delivery without a channel is skipped")
     done = after(claimed, outcome, random.random(), context.clock.now())  # noqa: S311 - it spreads load, it hides nothing
@@ -54,24 +54,34 @@ async def deliver_one(context: Context, sender: WebhookSender, delivery: Deliver
     return True
 
 
-async def _send(context: Context, sender: WebhookSender, channel: Channel, delivery: Delivery) -> Outcome:
+async def _send(context: Context, ways: Ways, channel: Channel, delivery: Delivery) -> Outcome:
     try:
-        webhook = unseal(context.settings, channel.sealed)
+        config = unseal(context.settings, channel.sealed)
     except UnreadableError:
         return TryAgain("the channel's secret was sealed with another SECRETS_KEY")
-    body = await _body(context, delivery)
-    now = context.clock.now()
-    return await sender.send(webhook.url, body, headers_of(delivery, webhook.secret, body, now), now)
+    return await ways[channel.kind].send(config, await _message(context, channel, delivery))
 
 
-async def _body(context: Context, delivery: Delivery) -> bytes:
+async def _message(context: Context, channel: Channel, delivery: Delivery) -> Message:
     event = None if delivery.alert_id is None else await context.store.events.at(delivery.lane, delivery.seq)
-    alert = None if event is None else event.alert
-    device = None
-    if alert is not None and alert.subject_kind is SubjectKind.DEVICE:
+    return Message(
+        id=delivery.id,
+        tenant_id=delivery.tenant_id,
+        tenant_name=delivery.tenant_id,
+        timezone="UTC",
+        now=context.clock.now(),
+        channel_name=channel.name,
+        notes=() if event is None else (await _note_of(context, delivery, event),),
+    )
+
+
+async def _note_of(context: Context, delivery: Delivery, event: AlertEvent) -> Note:
+    alert, device = event.alert, None
+    if alert.subject_kind is SubjectKind.DEVICE:
         key = device_key(alert.tenant_id, alert.subject_id)
         device = (await context.store.devices.get_many(only(alert.tenant_id), [key])).get(key)
-    return body_of(delivery.event, alert, device, context.settings.public_url)
+    url = f"{context.settings.public_url}/alerts/{alert.id}"
+    return Note(event=delivery.event, type=event.type, at=event.at, alert=alert, url=url, device=device)
 
 
 async def _keep(context: Context, done: Delivery, lease: str) -> bool:

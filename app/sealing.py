@@ -6,7 +6,7 @@ import hashlib
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken
 
-from app.domain.channel import Webhook
+from app.domain.channel import ChannelConfig
 from app.errors import ConflictError
 from app.settings import Settings
 
@@ -17,24 +17,25 @@ class UnreadableError(Exception):
     """It was sealed with another key."""
 
 
-def seal(settings: Settings, webhook: Webhook) -> str:
+def seal(settings: Settings, config: ChannelConfig) -> str:
     """Raises ConflictError where there is no key to seal with."""
     key = _key(settings)
     if key is None:
         raise ConflictError("secrets cannot be kept: SECRETS_KEY is not set, nor is a JWT_SECRET to derive it from")
-    return Fernet(key).encrypt(msgspec.json.encode(webhook)).decode()
+    return Fernet(key).encrypt(msgspec.json.encode(config)).decode()
 
 
-def unseal(settings: Settings, sealed: str) -> Webhook:
+def unseal(settings: Settings, sealed: str) -> ChannelConfig:
     """Raises UnreadableError."""
     key = _key(settings)
     if key is None:
         raise UnreadableError
     try:
-        return msgspec.json.decode(Fernet(key).decrypt(sealed.encode()), type=Webhook)
+        config: ChannelConfig = msgspec.json.decode(Fernet(key).decrypt(sealed.encode()), type=ChannelConfig)
     except InvalidToken:
         # Without the cause: a traceback in a log must not show what was to be read.
         raise UnreadableError from None
+    return config
 
 
 def _key(settings: Settings) -> bytes | None:

@@ -71,6 +71,22 @@ class Settings(BaseSettings):
     rule_tick_seconds: Seconds = Field(default=15.0, ge=0.1, le=3600)
     worker_max_retries: int = Field(default=3, ge=0, le=100)
     allow_private_webhooks: bool = False
+    smtp_host: str | None = None
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_tls: Literal["starttls", "tls", "off"] = "starttls"
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_from: str = "Fleetbeat <fleetbeat@localhost>"
+    slack_api_url: str = "https://slack.com/api"
+    telegram_api_url: str = "https://api.telegram.org"
+    telegram_bot_token: SecretStr | None = None
+    twilio_api_url: str = "https://api.twilio.com"
+    twilio_account_sid: str | None = None
+    twilio_auth_token: SecretStr | None = None
+    twilio_from: str | None = None
+    pagerduty_api_url: str = "https://events.pagerduty.com"
+    deadman_url: SecretStr | None = None
+    platform_webhook_url: SecretStr | None = None
     event_retention_days: int = Field(default=90, ge=1)
 
     host: str = "127.0.0.1"

@@ -10,7 +10,7 @@ from app import channel_changes, deliveries
 from app.channel_changes import ChannelInput as NewChannel, ChannelPatch as Patch, WebhookInput
 from app.domain import channel as channels, delivery as kept
 from app.domain.alert import Severity
-from app.domain.channel import ChannelKind, wanted_severities
+from app.domain.channel import ChannelKind
 from app.domain.delivery import DeliveryStatus
 from schema.context import Info
 from schema.given import given, given_or, listed
@@ -141,7 +141,7 @@ def channel(one: channels.Channel) -> Channel:
         kind=one.kind,
         enabled=one.enabled,
         target=one.target,
-        severities=list(wanted_severities(one)),
+        severities=list(one.severities or Severity),
         last_sent_at=one.last_sent_at,
         last_error=one.last_error,
         config=JSON({one.kind.value: {"url": one.target}}),

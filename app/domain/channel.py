@@ -1,29 +1,113 @@
-"""A channel: a way out to people, and whom it is for. Pure."""
+"""A channel: a way out to people or programs, where it leads, and whom it is for. Pure."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
-from urllib.parse import urlsplit
 
 import msgspec
 
 from app.domain.alert import Severity
-from app.domain.faults import Faults
 
 MOST_CHANNELS = 100
-"""Of one tenant."""
-
-SHORTEST_SECRET, LONGEST_SECRET = 16, 256
+"""Shared ones of a tenant; a person may have as many personal ones."""
 
 
 class ChannelKind(Enum):
+    EMAIL = "email"
+    SMS = "sms"
+    SLACK = "slack"
+    TELEGRAM = "telegram"
+    PAGERDUTY = "pagerduty"
     WEBHOOK = "webhook"
+    IN_APP = "in_app"
+    APPRISE = "apprise"
+
+
+class WebhookFormat(Enum):
+    """MACHINE is for receivers that already know it: machines going offline and coming back, and nothing else."""
+
+    FLEETBEAT = "fleetbeat"
+    MACHINE = "machine"
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a channel leads, with its secrets. Kept sealed; never shown, never logged."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+
+class EmailConfig(Config, frozen=True, kw_only=True, tag="email"):
+    to: tuple[str, ...]
+
+
+class SmsConfig(Config, frozen=True, kw_only=True, tag="sms"):
+    """Numbers as in E.164: + and digits."""
+
+    to: tuple[str, ...]
+
+
+class SlackConfig(Config, frozen=True, kw_only=True, tag="slack"):
+    """An incoming webhook, or a bot's token with the channel that it posts to."""
+
+    webhook_url: str | None = None
+    token: str | None = None
+    channel: str | None = None
+
+
+class TelegramConfig(Config, frozen=True, kw_only=True, tag="telegram"):
+    """Without a token of its own, the bot of the settings."""
+
+    chat_id: str
+    bot_token: str | None = None
+
+
+class PagerDutyConfig(Config, frozen=True, kw_only=True, tag="pagerduty"):
+    routing_key: str
+
+
+class WebhookConfig(Config, frozen=True, kw_only=True, tag="webhook"):
+    """`previous_secret` signs too until `previous_until`, so that a receiver can change over."""
+
+    url: str
+    secret: str
+    format: WebhookFormat = WebhookFormat.FLEETBEAT
+    previous_secret: str | None = None
+    previous_until: datetime | None = None
+
+
+class InAppConfig(Config, frozen=True, kw_only=True, tag="in_app"):
+    """None is everybody of the tenant."""
+
+    user_ids: tuple[str, ...] | None = None
+
+
+class AppriseConfig(Config, frozen=True, kw_only=True, tag="apprise"):
+    url: str
+
+
+ChannelConfig = (
+    EmailConfig | SmsConfig | SlackConfig | TelegramConfig | PagerDutyConfig | WebhookConfig | InAppConfig | AppriseConfig
+)
+
+KIND_OF_CONFIG: dict[type, ChannelKind] = {
+    EmailConfig: ChannelKind.EMAIL,
+    SmsConfig: ChannelKind.SMS,
+    SlackConfig: ChannelKind.SLACK,
+    TelegramConfig: ChannelKind.TELEGRAM,
+    PagerDutyConfig: ChannelKind.PAGERDUTY,
+    WebhookConfig: ChannelKind.WEBHOOK,
+    InAppConfig: ChannelKind.IN_APP,
+    AppriseConfig: ChannelKind.APPRISE,
+}
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True):
-    """A channel. `sealed` is its address with its secret, encrypted; `target` is what may be shown of the address.
+    """A channel. `sealed` is its config, encrypted; `target` is what may be shown of where it leads.
 
-    It hears of `severities` alone; none means all of them.
+    `to` are those who get a message of their own each: mail addresses, numbers, people; None for one message to the channel,
+    and, in an IN_APP channel, for everybody of the tenant. It hears of `severities` alone; none means all of them. `owner_id`
+    has the person whose own it is; then it is used for that person's alerts in every tenant. `failing_since` is when it began
+    to fail with nothing sent since; `refusals` counts permanent errors without a success between them.
     """
 
     id: str
@@ -33,52 +117,18 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     sealed: str
     created_at: datetime
+    to: tuple[str, ...] | None = None
+    format: WebhookFormat | None = None
     severities: tuple[Severity, ...] = ()
     enabled: bool = True
+    fallback_id: str | None = None
+    owner_id: str | None = None
     last_sent_at: datetime | None = None
     last_error: str | None = None
-
-
-class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a webhook goes, and what it is signed with. Never shown, never logged, never kept in clear."""
-
-    url: str
-    secret: str
-
-    def __repr__(self) -> str:
-        return "Webhook(...)"
-
-
-def masked(url: str) -> str:
-    """Scheme and host: paths and queries of webhooks are often secrets themselves."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    host = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}/…"
+    failing_since: datetime | None = None
+    refusals: int = 0
+    disabled_because: str | None = None
 
 
 def wants(channel: Channel, severity: Severity) -> bool:
     return not channel.severities or severity in channel.severities
-
-
-def wanted_severities(channel: Channel) -> Sequence[Severity]:
-    return channel.severities or tuple(Severity)
-
-
-def check_webhook(url: str, secret: str | None, path: str, faults: Faults) -> None:
-    """`secret` None keeps the one that is there."""
-    faults.web_address(f"{path}.url", url)
-    faults.require(not _names_a_person(url), f"{path}.url", "should be without a user and a password")
-    if secret is not None:
-        fits = SHORTEST_SECRET <= len(secret) <= LONGEST_SECRET and secret.isprintable() and secret.strip() == secret
-        said = f"should be {SHORTEST_SECRET} to {LONGEST_SECRET} printable characters without blanks at the ends"
-        faults.require(fits, f"{path}.secret", said)
-
-
-def _names_a_person(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        # A port that is none raises as well, and only when it is looked at.
-        return parts.username is not None or parts.password is not None or parts.port == 0
-    except ValueError:
-        return True

@@ -62,7 +62,9 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """The receiver has it."""
+    """The receiver has it; `receipt` is what it calls it, where a later message can refer to that."""
+
+    receipt: str | None = None
 
 
 class TryAgain(msgspec.Struct, frozen=True):
@@ -89,6 +91,9 @@ class NotYet(msgspec.Struct, frozen=True):
 
     until: datetime
 
+
+Answer = Sent | TryAgain | Never
+"""What a channel says of a try."""
 
 Outcome = Sent | TryAgain | Never | Skip | NotYet
 

@@ -16,7 +16,6 @@ BEGINS = (AlertEventType.OPENED, AlertEventType.UNGROUPED, AlertEventType.REOPEN
 """From here on somebody should know: what was folded and is on its own again was told nobody."""
 
 TOLD = (*BEGINS, AlertEventType.RESOLVED)
-TEST = "channel.test"
 _HEARD_OF_AGAIN = (Resolution.RECOVERED, Resolution.LATE_HEARTBEATS)
 
 Past = Mapping[tuple[str, str], Delivery]

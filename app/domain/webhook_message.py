@@ -9,37 +9,36 @@ from typing import Any
 
 import msgspec
 
-from app.domain.alert import Alert
-from app.domain.delivery import Delivery
 from app.domain.device import Device, DeviceStatus
+from app.domain.message import TEST_EVENT, Message, Note
 
 _STANDARD = "whsec_"
 _STATUS_BY_EVENT = {"device.offline": DeviceStatus.OFFLINE, "device.online": DeviceStatus.ONLINE}
 
 
-def body_of(event: str, alert: Alert | None, device: Device | None, public_url: str) -> bytes:
+def body_of(message: Message) -> bytes:
     """JSON. The alert is as it was at the transition, and so is the status of the device that the event is of."""
+    note = message.note
     said = {
-        "event": event,
-        "alert": None if alert is None else _alert(alert, public_url),
-        "device": None if device is None else _device(device, event),
+        "event": TEST_EVENT if note is None else note.event,
+        "alert": None if note is None else _alert(note),
+        "device": None if note is None or note.device is None else _device(note.device, note.event),
     }
     return msgspec.json.encode(said)
 
 
-def headers_of(delivery: Delivery, secret: str, body: bytes, now: datetime) -> dict[str, str]:
+def headers_of(message_id: str, secret: str, body: bytes, now: datetime) -> dict[str, str]:
     """The id is the same for every try, the time and the second signature are not."""
     at = str(int(now.timestamp()))
-    signed = f"{delivery.id}.{at}.".encode() + body
+    signed = f"{message_id}.{at}.".encode() + body
     standard = base64.b64encode(hmac.new(_standard_key(secret), signed, hashlib.sha256).digest()).decode()
     return {
         "Content-Type": "application/json",
-        "User-Agent": "Fleetbeat",
         "X-Webhook-Signature": f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}",
         "X-Webhook-Timestamp": at,
-        "X-Webhook-Id": delivery.id,
-        "Idempotency-Key": delivery.id,
-        "webhook-id": delivery.id,
+        "X-Webhook-Id": message_id,
+        "Idempotency-Key": message_id,
+        "webhook-id": message_id,
         "webhook-timestamp": at,
         "webhook-signature": f"v1,{standard}",
     }
@@ -55,7 +54,8 @@ def _standard_key(secret: str) -> bytes:
         return secret.encode()
 
 
-def _alert(alert: Alert, public_url: str) -> dict[str, Any]:
+def _alert(note: Note) -> dict[str, Any]:
+    alert = note.alert
     return {
         "id": alert.id,
         "tenant_id": alert.tenant_id,
@@ -73,7 +73,7 @@ def _alert(alert: Alert, public_url: str) -> dict[str, Any]:
         "first_seen": _time(alert.first_seen),
         "resolved_at": _time(alert.resolved_at),
         "resolution": None if alert.resolution is None else alert.resolution.value,
-        "url": f"{public_url}/alerts/{alert.id}",
+        "url": note.url,
         "runbook_url": alert.runbook_url,
     }
 

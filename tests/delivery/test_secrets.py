@@ -15,9 +15,10 @@ from pydantic import SecretStr
 from pymongo import MongoClient
 
 from app.channel_changes import ChannelInput, ChannelPatch, WebhookInput, create_channel, update_channel
-from app.channels.webhook import REFUSED, CheckedResolver, InsideError, open_webhooks
+from app.channels.http import REFUSED, CheckedResolver, InsideError, open_http
 from app.domain.addresses import is_public
-from app.domain.channel import Webhook, masked
+from app.domain.channel import WebhookConfig
+from app.domain.channel_check import masked
 from app.domain.delivery import Never
 from app.errors import BadInputError, ConflictError
 from app.logging import configure_logging
@@ -77,7 +78,7 @@ async def test_no_secret_is_in_the_database_the_log_or_an_error(
     database = mongo_client[world.context.settings.mongo_database]
     kept = str([list(database[name].find({})) for name in database.list_collection_names()])
     assert "delivery.tried" in lines.getvalue()
-    for place in (kept, lines.getvalue(), capsys.readouterr().err, repr(Webhook(url=url, secret=KEY))):
+    for place in (kept, lines.getvalue(), capsys.readouterr().err, repr(WebhookConfig(url=url, secret=KEY))):
         for secret in (KEY, "path-token-1", "query-token-2"):
             assert secret not in place
 
@@ -87,6 +88,7 @@ async def test_a_secret_is_kept_when_it_is_left_out_of_a_patch(world: World) -> 
     patch = ChannelPatch(webhook=WebhookInput(url="https://hooks.example.com/new"))
     changed = await update_channel(world.context, owner, channel.id, patch)
     webhook = unseal(world.context.settings, changed.sealed)
+    assert isinstance(webhook, WebhookConfig)
     assert (webhook.url, webhook.secret, changed.target) == (
         "https://hooks.example.com/new",
         KEY,
@@ -95,7 +97,7 @@ async def test_a_secret_is_kept_when_it_is_left_out_of_a_patch(world: World) -> 
 
 
 def test_what_is_sealed_opens_with_its_key_alone() -> None:
-    webhook = Webhook(url="https://hooks.example.com/", secret=KEY)
+    webhook = WebhookConfig(url="https://hooks.example.com/", secret=KEY)
     derived = Settings(jwt_secret=SecretStr(SECRET))
     own = Settings(jwt_secret=SecretStr(SECRET), secrets_key=SecretStr("another key of at least 32 bytes...."))
     assert unseal(derived, seal(derived, webhook)) == webhook
@@ -145,8 +147,8 @@ def test_addresses_of_the_internet_are_public(address: str) -> None:
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1", "2130706433", "0x7f.0.0.1", "[::1]", "[::ffff:127.0.0.1]"])
 async def test_a_webhook_into_the_network_is_refused_however_it_is_written(world: World, host: str) -> None:
     port = world.receiver.url.split(":")[2].split("/")[0]
-    async with open_webhooks(allow_private=False) as sender:
-        outcome = await sender.send(f"http://{host}:{port}/hook", b"{}", {}, NOW)
+    async with open_http(checked=True) as http:
+        outcome = await http.post(f"http://{host}:{port}/hook", NOW, data=b"{}")
     # Numbers that only some would read as an address are no URL to begin with.
     assert outcome in (Never(REFUSED), Never("the address is no URL"))
     assert world.receiver.calls == []
@@ -162,10 +164,10 @@ async def test_what_was_checked_is_what_is_connected_to(world: World, monkeypatc
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", answers[len(asked) - 1])]
 
     monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
-    [found] = await CheckedResolver(allow_private=False).resolve("rebinding.example", 80)
+    [found] = await CheckedResolver().resolve("rebinding.example", 80)
     assert (found["host"], found["flags"], len(asked)) == ("8.8.8.8", socket.AI_NUMERICHOST, 1)
     with pytest.raises(InsideError):
-        await CheckedResolver(allow_private=False).resolve("rebinding.example", 80)
+        await CheckedResolver().resolve("rebinding.example", 80)
 
 
 @pytest.mark.parametrize(

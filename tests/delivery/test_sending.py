@@ -8,7 +8,7 @@ from email.utils import format_datetime
 import pytest
 
 from app.channel_changes import try_channel
-from app.channels.webhook import open_webhooks
+from app.channels.http import open_http
 from app.courier import deliver
 from app.domain.alert import Resolution
 from app.domain.delivery import LEASE, MOST_ATTEMPTS, DeliveryStatus, TryAgain
@@ -131,15 +131,15 @@ async def test_half_an_answer_of_success_is_a_success(world: World) -> None:
 
 async def test_who_does_not_answer_in_time_is_tried_again(world: World) -> None:
     world.receiver.answers = ["hang"]
-    async with open_webhooks(allow_private=True, timeout_sec=0.2) as sender:
-        outcome = await sender.send(world.receiver.url, b"{}", {}, NOW)
+    async with open_http(checked=False, timeout_sec=0.2) as http:
+        outcome = await http.post(world.receiver.url, NOW, data=b"{}")
     assert isinstance(outcome, TryAgain)
     assert "no answer within" in outcome.error
 
 
 async def test_nobody_listening_is_tried_again(world: World) -> None:
-    async with open_webhooks(allow_private=True) as sender:
-        assert await sender.send("http://127.0.0.1:9/", b"{}", {}, NOW) == TryAgain("no connection")
+    async with open_http(checked=False) as http:
+        assert await http.post("http://127.0.0.1:9/", NOW, data=b"{}") == TryAgain("no connection")
 
 
 @pytest.mark.parametrize("wish", ["120", format_datetime(NOW + timedelta(seconds=120), usegmt=True)])
