@@ -134,7 +134,7 @@ async def try_channel(context: Context, principal: Principal, channel_id: str) -
     )
     await context.store.deliveries.insert([delivery])
     await write_audit(context, principal, channel.tenant_id, "channel.test", f"channel:{channel.id}", None, None)
-    await context.errands.run("deliver", f"deliver:{delivery.id}", delivery.lane)
+    await context.errands.deliver(f"deliver:{delivery.id}", delivery.lane)
     return delivery
 
 

@@ -68,5 +68,5 @@ async def retry_delivery(context: Context, principal: Principal, delivery_id: st
     await transact(context, known.lane, work)
     await write_audit(context, principal, known.tenant_id, "delivery.retry", f"delivery:{known.id}", None, None)
     millisecond = round(context.clock.now().timestamp() * 1000)
-    await context.errands.run("deliver", f"deliver:{known.id}:{millisecond}", known.lane)
+    await context.errands.deliver(f"deliver:{known.id}:{millisecond}", known.lane)
     return revived[0]

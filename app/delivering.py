@@ -1,116 +1,153 @@
-"""Sending one delivery: taken by one, checked again, sent, and its outcome kept with the alert's record."""
+"""Sending what was taken from the outbox, and keeping what came of it."""
 
+import asyncio
 import random
-from uuid import uuid4
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+import msgspec
 import structlog
 
 from app.channels.ways import Ways
 from app.context import Context
-from app.domain.alert import AlertEvent, AlertEventType, Change
 from app.domain.channel import Channel
-from app.domain.delivery import Delivery, DeliveryStatus, Outcome, TryAgain, after
-from app.domain.ids import device_key
-from app.domain.message import Message, Note
-from app.domain.subject import SubjectKind
+from app.domain.delivery import Answer, Delivery, DeliveryStatus, Never, Outcome, Pass, Sent, Skip, TryAgain, after
+from app.domain.message import Message
 from app.domain.telling import before_sending
-from app.domain.tenant import only
+from app.fallbacks import FAILS_FOR, fallback_of
+from app.messages import Desk, Parcel
+from app.outcomes import BATCH, Ended, Outcomes
 from app.sealing import UnreadableError, unseal
-from app.store.mongo import Session
-from app.transitions import Writes, transact
 
-_TOLD_ON_TIMELINE = {DeliveryStatus.SENT: AlertEventType.NOTIFIED, DeliveryStatus.DEAD: AlertEventType.DELIVERY_DEAD}
+LONGEST_TRY_SEC = 30.0
+"""No way takes longer: another may take the delivery when its lease has ended."""
+
+MOST_REFUSALS = 5
+"""So many permanent errors without a success between them switch a channel off."""
+
 _log = structlog.get_logger(__name__)
 
 
-async def deliver_one(context: Context, ways: Ways, delivery: Delivery) -> bool:
-    """Tries a delivery that is due; False where another was faster."""
-    lease = uuid4().hex
-    claimed = await context.store.deliveries.claim(delivery, lease, context.clock.now())
-    if claimed is None:
-        return False
-    scope = only(claimed.tenant_id)
-    channel = await context.store.channels.get(scope, claimed.channel_id)
-    alert = None if claimed.alert_id is None else await context.store.alerts.get(scope, claimed.alert_id)
-    outcome: Outcome | None = before_sending(claimed, alert, channel, context.clock.now())
-    if outcome is None and channel is not None:
-        outcome = await _send(context, ways, channel, claimed)
-    if outcome is None:
-        raise RuntimeError("a delivery without a channel is skipped")
-    done = after(claimed, outcome, random.random(), context.clock.now())  # noqa: S311 - it spreads load, it hides nothing
-    kept = await _keep(context, done, lease)
-    await _note(context, done)
+@dataclass(slots=True)
+class Sender:
+    """Sends parcels and notes how channels fare."""
+
+    context: Context
+    ways: Ways
+    outcomes: Outcomes
+
+    async def deliver(self, desk: Desk, parcel: Parcel) -> None:
+        delivery, now = parcel.delivery, self.context.clock.now()
+        channel = desk.channels.get(delivery.channel_id)
+        outcome: Outcome | None
+        if delivery.bundling is not None:
+            outcome = None if channel is not None and parcel.members else Skip("nothing was left to tell")
+        else:
+            outcome = before_sending(delivery, desk.alerts.get(delivery.alert_id or ""), channel, now)
+        if outcome is not None or channel is None:
+            await self._keep(parcel, channel, outcome or Skip("the channel was deleted"), None)
+            return
+        if delivery.sent_at is not None:
+            outcome = Sent(delivery.receipt)  # it went out before, and whoever sent it could not say so
+        else:
+            outcome = await self._send(channel, desk.message(parcel))
+        await self._keep(parcel, channel, outcome, await self._fare(channel, delivery, outcome))
+
+    async def _send(self, channel: Channel, message: Message) -> Answer:
+        if not channel.enabled:
+            return Never(f"the channel is disabled: {channel.disabled_because}")
+        try:
+            config = unseal(self.context.settings, channel.sealed)
+        except UnreadableError:
+            return TryAgain("the channel's secret was sealed with another SECRETS_KEY")
+        if channel.kind not in self.ways:
+            return Never(f"{channel.kind.name} is not set up here")
+        try:
+            async with asyncio.timeout(LONGEST_TRY_SEC):
+                return await self.ways[channel.kind].send(config, message)
+        except TimeoutError:
+            return TryAgain(f"no answer within {LONGEST_TRY_SEC:.0f} s")
+        except Exception as error:  # noqa: BLE001 - a fault in a way must not end the courier
+            _log.error("channel.fault", kind=channel.kind.name, channel=channel.id, error=type(error).__name__)
+            return TryAgain("a fault of ours; the log has it")
+
+    async def _fare(self, channel: Channel, delivery: Delivery, outcome: Outcome) -> Channel | None:
+        """Notes how a channel fares; gives back the one that stands in where it failed."""
+        if not isinstance(outcome, (TryAgain, Never)):
+            return None
+        refused = isinstance(outcome, Never) and delivery.alert_id is not None
+        now = self.context.clock.now()
+        noted = await self.context.store.channels.note_failure(channel.id, outcome.error, now, refused=refused)
+        if noted is not None and noted.enabled and noted.refusals >= MOST_REFUSALS:
+            await self._disable(noted, outcome.error)
+        if delivery.alert_id is None and delivery.bundling is None:
+            return None  # a test is of this channel alone
+        return await fallback_of(self.context, noted or channel, delivery)
+
+    async def _disable(self, channel: Channel, error: str) -> None:
+        if await self.context.store.channels.disable(channel.id, error):
+            _log.warning("channel.disabled", tenant=channel.tenant_id, channel=channel.id, error=error)
+
+    async def _keep(self, parcel: Parcel, channel: Channel | None, outcome: Outcome, other: Channel | None) -> None:
+        now = self.context.clock.now()
+        failing = (channel.failing_since if channel is not None else None) or now
+        done = after(
+            parcel.delivery,
+            outcome,
+            random.random(),  # noqa: S311 - it spreads load, it hides nothing
+            now,
+            Pass(fallback=other is not None, by=failing + FAILS_FOR if other is not None else None),
+        )
+        if parcel.delivery.bundling is not None:
+            await self._keep_bundle(parcel, done, channel, other)
+        elif done.alert_id is None or not done.is_finished:
+            await self.context.store.deliveries.settle([done], [parcel.lease])
+        else:
+            await self.outcomes.keep([await self._ended(done, parcel.lease, channel, other)])
+        _say(done, channel, len(parcel.members))
+
+    async def _keep_bundle(self, parcel: Parcel, done: Delivery, channel: Channel | None, other: Channel | None) -> None:
+        """A bundle that went out says so first, so that nobody sends it again while its members are written."""
+        if done.is_finished and parcel.members:
+            if done.status is DeliveryStatus.SENT:
+                sent = msgspec.structs.replace(parcel.delivery, sent_at=done.sent_at, receipt=done.receipt)
+                await self.context.store.deliveries.settle([sent], [parcel.lease])
+            for start in range(0, len(parcel.members), BATCH):
+                some = [_like(member, done) for member in parcel.members[start : start + BATCH]]
+                await self.outcomes.keep([await self._ended(one, None, channel, other) for one in some])
+        await self.context.store.deliveries.settle([done], [parcel.lease])
+
+    async def _ended(self, done: Delivery, lease: str | None, channel: Channel | None, other: Channel | None) -> Ended:
+        everybody: Sequence[str] = ()
+        if other is not None and other.to is None and done.status is DeliveryStatus.FAILED:
+            members = await self.context.store.members.of_tenants([done.tenant_id])
+            of_tenant = tuple(member.id for member in members if done.tenant_id in member.tenant_ids)
+            everybody = of_tenant if done.user_id is None else (done.user_id,)
+        return Ended(done, lease, channel, other if done.status is DeliveryStatus.FAILED else None, everybody)
+
+
+def _like(member: Delivery, bundle: Delivery) -> Delivery:
+    """A member has its bundle's end, and no receipt: the message is not about its alert alone."""
+    return msgspec.structs.replace(
+        member,
+        status=bundle.status,
+        attempts=bundle.attempts,
+        sent_at=bundle.sent_at,
+        error=bundle.error,
+        skipped_because=bundle.skipped_because,
+    )
+
+
+def _say(done: Delivery, channel: Channel | None, members: int) -> None:
     _log.info(
         "delivery.tried",
         tenant=done.tenant_id,
         delivery=done.id,
+        kind=None if channel is None else channel.kind.name,
         channel=done.channel_id,
         status=done.status.name,
         attempts=done.attempts,
+        members=members or None,
         error=done.error,
         reason=done.skipped_because,
-        kept=kept,
     )
-    return True
-
-
-async def _send(context: Context, ways: Ways, channel: Channel, delivery: Delivery) -> Outcome:
-    try:
-        config = unseal(context.settings, channel.sealed)
-    except UnreadableError:
-        return TryAgain("the channel's secret was sealed with another SECRETS_KEY")
-    return await ways[channel.kind].send(config, await _message(context, channel, delivery))
-
-
-async def _message(context: Context, channel: Channel, delivery: Delivery) -> Message:
-    event = None if delivery.alert_id is None else await context.store.events.at(delivery.lane, delivery.seq)
-    return Message(
-        id=delivery.id,
-        tenant_id=delivery.tenant_id,
-        tenant_name=delivery.tenant_id,
-        timezone="UTC",
-        now=context.clock.now(),
-        channel_name=channel.name,
-        notes=() if event is None else (await _note_of(context, delivery, event),),
-    )
-
-
-async def _note_of(context: Context, delivery: Delivery, event: AlertEvent) -> Note:
-    alert, device = event.alert, None
-    if alert.subject_kind is SubjectKind.DEVICE:
-        key = device_key(alert.tenant_id, alert.subject_id)
-        device = (await context.store.devices.get_many(only(alert.tenant_id), [key])).get(key)
-    url = f"{context.settings.public_url}/alerts/{alert.id}"
-    return Note(event=delivery.event, type=event.type, at=event.at, alert=alert, url=url, device=device)
-
-
-async def _keep(context: Context, done: Delivery, lease: str) -> bool:
-    """Whether the outcome was ours to keep. An end is written with the alert's record, and lets go what waited for it."""
-    if done.alert_id is None or not done.is_finished:
-        return await context.store.deliveries.settle(done, lease)
-    alert_id, written = done.alert_id, list[bool]()
-
-    async def work(session: Session) -> Writes:
-        scope = only(done.tenant_id)
-        there = await context.store.deliveries.get(scope, done.id, session)
-        written[:] = [there is not None and there.lease == lease]
-        if written == [False]:
-            return Writes()
-        alert = await context.store.alerts.get(scope, alert_id, session=session)
-        kind = _TOLD_ON_TIMELINE.get(done.status)
-        if alert is None or kind is None:
-            return Writes(outcomes=[done])
-        reason = f"{done.event} to {done.recipient}" + (f": {done.error}" if done.error else "")
-        detail: dict[str, object] = {"deliveryId": done.id, "channelId": done.channel_id, "attempts": done.attempts}
-        change = Change(type=kind, at=context.clock.now(), before=alert, after=alert, reason=reason, detail=detail)
-        return Writes(changes=[change], outcomes=[done])
-
-    await transact(context, done.lane, work)
-    return written == [True]
-
-
-async def _note(context: Context, done: Delivery) -> None:
-    if done.status is DeliveryStatus.SENT:
-        await context.store.channels.note(done.channel_id, sent_at=done.sent_at)
-    elif done.error is not None and done.status is not DeliveryStatus.SKIPPED:
-        await context.store.channels.note(done.channel_id, error=done.error)

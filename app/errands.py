@@ -1,20 +1,33 @@
-"""Work that should be done soon, handed to a queue where the process has one. What is lost on the way, a tick finds."""
+"""Telling the couriers that something may be due: the one in this process, or through the queue one elsewhere. What is lost on the way,
+they find by looking."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 Put = Callable[..., Awaitable[bool]]
 """(function, job id, arguments…): whether the job is queued."""
 
 
 class Errands:
-    """Nobody runs them until `serve_by` says who does."""
+    """Nobody runs them until somebody says that they do."""
 
     def __init__(self) -> None:
         self._put: Put | None = None
+        self._wake: Callable[[], None] | None = None
 
-    def serve_by(self, put: Put | None) -> None:
+    def serve_by(self, put: Put) -> None:
         self._put = put
 
-    async def run(self, function: str, job_id: str, *arguments: Any) -> bool:
-        return self._put is not None and await self._put(function, job_id, *arguments)
+    def serve_here(self, wake: Callable[[], None] | None) -> None:
+        """A courier is in this process; None when it leaves."""
+        self._wake = wake
+
+    def wake(self) -> bool:
+        """False where no courier is here."""
+        if self._wake is None:
+            return False
+        self._wake()
+        return True
+
+    async def deliver(self, job_id: str, lane: int) -> None:
+        if not self.wake() and self._put is not None:
+            await self._put("deliver", job_id, lane)

@@ -3,69 +3,58 @@
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
+import msgspec
+
 from app.context import Context
 from app.domain.alert import AlertEvent
-from app.domain.delivery import Delivery, follow
+from app.domain.delivery import Delivery, Line
 from app.domain.rule import Rule
-from app.domain.telling import TOLD, tellings
+from app.domain.telling import BEGINS, TOLD, tellings, why_nobody
 from app.domain.tenant import Scope
+from app.recipients import books_of
 from app.store.mongo import Session
 
 
-async def write_tellings(context: Context, events: Sequence[AlertEvent], session: Session) -> list[Delivery]:
-    """Writes a delivery for each enabled channel, to be sent or with the reason why not."""
+async def tell_of(context: Context, events: Sequence[AlertEvent], session: Session) -> tuple[list[AlertEvent], list[Delivery]]:
+    """The deliveries that these events cause, and the events with the names of those who are told of a beginning."""
     told = [event for event in events if event.type in TOLD]
     if not told:
-        return []
-    tenants = Scope(frozenset(event.tenant_id for event in told))
-    channels = await context.store.channels.enabled(tenants, session)
-    mine = {channel.tenant_id for channel in channels}
-    told = [event for event in told if event.tenant_id in mine]
-    if not told:
-        return []
-    past = await _past(context, told, session)
-    rules = await _rules(context, mine, {event.alert.rule_key for event in told}, session)
+        return list(events), []
+    books = await books_of(context, sorted({event.tenant_id for event in told}), session)
+    some = [event for event in told if books[event.tenant_id].shared or books[event.tenant_id].people]
+    past = await _past(context, some, session) if some else {}
+    rules = await _rules(context, some, session) if some else {}
     keep = timedelta(days=context.settings.event_retention_days)
-    now, written = context.clock.now(), list[Delivery]()
-    for event in told:
-        of_tenant = [channel for channel in channels if channel.tenant_id == event.tenant_id]
-        rule = rules.get((event.tenant_id, event.alert.rule_key))
-        # One after the other: an alert may open and end in one transaction.
-        for delivery in list(tellings(event, of_tenant, rule, past, now, keep)):
-            past[event.alert_id, delivery.channel_id] = delivery
-            written.append(delivery)
-    await context.store.deliveries.insert(written, session)
-    return written
+    now, written, named = context.clock.now(), list[Delivery](), list[AlertEvent]()
+    for event in events:
+        mine: list[Delivery] = []
+        if event.type in TOLD:
+            book, rule = books[event.tenant_id], rules.get((event.tenant_id, event.alert.rule_key))
+            # One after the other: an alert may open and end in one transaction.
+            mine = list(tellings(event, book, rule, past, now, keep))
+            past.update({one.line: one for one in mine})
+            written += mine
+        named.append(_named(event, mine) if event.type in BEGINS else event)
+    return named, written
 
 
-async def write_outcomes(context: Context, finished: Sequence[Delivery], session: Session) -> None:
-    """Writes deliveries that have come to their end, and lets go what waited for them."""
-    alerts = {one.alert_id for one in finished if one.alert_id is not None}
-    tenants = Scope(frozenset(one.tenant_id for one in finished))
-    known = await context.store.deliveries.of_alerts(tenants, alerts, session) if alerts else {}
-    changed: list[Delivery] = list(finished)
-    for one in finished:
-        before = one
-        for later in known.get(one.alert_id or "", []):
-            if later.channel_id != one.channel_id or later.seq <= one.seq or later.is_finished:
-                continue
-            before = follow(before, later, context.clock.now())
-            changed.append(before)
-            if not before.is_finished:
-                break
-    await context.store.deliveries.write(changed, session)
+def _named(event: AlertEvent, mine: Sequence[Delivery]) -> AlertEvent:
+    nobody = why_nobody(event, mine)
+    told = [one.recipient for one in mine if one.next_attempt_at is not None]
+    more: dict[str, object] = {"told": told} if nobody is None else {"told": [], "nobody": nobody}
+    return msgspec.structs.replace(event, detail={**(event.detail or {}), **more})
 
 
-async def _past(context: Context, told: Sequence[AlertEvent], session: Session) -> dict[tuple[str, str], Delivery]:
+async def _past(context: Context, told: Sequence[AlertEvent], session: Session) -> dict[Line, Delivery]:
     tenants = Scope(frozenset(event.tenant_id for event in told))
     known = await context.store.deliveries.of_alerts(tenants, {event.alert_id for event in told}, session)
-    return {(alert_id, one.channel_id): one for alert_id, many in known.items() for one in many}
+    return {one.line: one for many in known.values() for one in many}
 
 
-async def _rules(
-    context: Context, tenant_ids: Collection[str], keys: Collection[str], session: Session
-) -> dict[tuple[str, str], Rule]:
-    """The rules of these keys as they hold for each tenant."""
+async def _rules(context: Context, told: Sequence[AlertEvent], session: Session) -> dict[tuple[str, str], Rule]:
+    """The rules of these events as they hold for each tenant."""
+    tenant_ids: Collection[str] = {event.tenant_id for event in told}
+    keys = {event.alert.rule_key for event in told}
     found = await context.store.rules.applying(tenant_ids, keys, session)
     platform = {rule.key: rule for rule in found if rule.tenant_id is None}
     own = {(rule.tenant_id, rule.key): rule for rule in found if rule.tenant_id is not None}

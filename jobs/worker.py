@@ -15,7 +15,7 @@ from arq.connections import ArqRedis
 from arq.worker import Function, Worker, func
 
 from app.context import Context, open_context
-from app.courier import deliver
+from app.courier import deliver, keep_delivering
 from app.realtime.bus import FAST_QUEUE
 from app.settings import Settings
 from app.store.indexes import ensure_collections
@@ -28,7 +28,7 @@ from jobs.ticks import keep_ticking, run_tick, ticks_of
 SWEEP_SEC = 20
 JUDGE_SEC = 60
 ROLL_UP_SEC = 300
-DELIVER_SEC = 600
+DELIVER_SEC = 60
 DRAIN_SEC = 10
 GOOD_TRANSACTION_LIMIT_SEC = 10
 REPORT_EVERY_SEC = 2.0
@@ -92,6 +92,7 @@ async def work_until(context: Context, stopping: asyncio.Event) -> None:
         await stack.enter_async_context(running("queue", life.serve_queue))
         for tick in ticks_of(context.settings):
             await stack.enter_async_context(running(tick.name, partial(keep_ticking, context, tick, queue)))
+        await stack.enter_async_context(running("courier", partial(keep_delivering, context)))
         await stack.enter_async_context(running("report", life.report))
         await stack.enter_async_context(running("time", partial(_keep_time, context)))
         _log.info("worker.started", worker=worker_id)

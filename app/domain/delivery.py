@@ -1,9 +1,13 @@
-"""A delivery: one telling of an alert to one channel, from the outbox to its end. Pure."""
+"""A delivery: one telling of an alert to one recipient, from the outbox to its end. Pure."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
 import msgspec
+
+from app.domain.alert import AlertEventType
+from app.domain.message import Bundling
 
 MOST_ATTEMPTS = 12
 """With the pauses between them about an hour."""
@@ -13,14 +17,17 @@ LONGEST_PAUSE_SEC = 1_200.0
 LONGEST_WISH_SEC = 3_600.0
 """How long a receiver's Retry-After is honoured at most."""
 
-LEASE = timedelta(seconds=30)
+LEASE = timedelta(seconds=45)
 """For how long whoever took a delivery has it alone: longer than any try takes."""
 
 
 class DeliveryStatus(Enum):
+    """FAILED was given up and is told by a fallback instead; DEAD was given up, and there is none."""
+
     PENDING = "pending"
     SENDING = "sending"
     SENT = "sent"
+    FAILED = "failed"
     DEAD = "dead"
     SKIPPED = "skipped"
 
@@ -31,9 +38,13 @@ UNFINISHED = (DeliveryStatus.PENDING, DeliveryStatus.SENDING)
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the outbox. `id` is the idempotency key: it stays the same however often it is tried.
 
-    `lane` and `seq` are the place of the transition that it tells of, in whose order the tellings of an alert to a channel
-    go out; a test has no alert and `seq` 0. `ends` says that it tells of an alert's end. While it is SENDING, another may
-    take it from `next_attempt_at` on; PENDING without that time waits for the telling before it. `lease` names who took it.
+    `lane` and `seq` are the place of the transition that it tells of, in whose order the tellings of an alert to a recipient
+    go out; a test has no alert and `seq` 0. `address` is the one it is for where a channel has several, `recipient` what is
+    shown of it; `user_id` is whose preferences brought it. `ends` says that it tells of an alert's end.
+
+    While it is SENDING, another may take it from `next_attempt_at` on; PENDING without that time waits for the telling before
+    it, or in the bundle `bundle_id`. `held` is why it waits to be told with others, `not_before` until when. A bundle has no event of its own but the
+    `alert_ids` of its members; `sent_at` while it is SENDING says that it went out and its members are still to be told so.
     """
 
     id: str
@@ -47,18 +58,37 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     status: DeliveryStatus
     created_at: datetime
     expire_at: datetime
+    address: str = ""
+    user_id: str | None = None
+    type: AlertEventType | None = None
     alert_id: str | None = None
     ends: bool = False
+    held: Bundling | None = None
+    bundle_id: str | None = None
+    bundling: Bundling | None = None
+    alert_ids: tuple[str, ...] = ()
+    stands_in_for: str | None = None
     attempts: int = 0
     next_attempt_at: datetime | None = None
+    not_before: datetime | None = None
     lease: str | None = None
     sent_at: datetime | None = None
+    receipt: str | None = None
     error: str | None = None
     skipped_because: str | None = None
 
     @property
     def is_finished(self) -> bool:
         return self.status not in UNFINISHED
+
+    @property
+    def line(self) -> "Line":
+        """What is told in order."""
+        return (self.alert_id or self.id, self.channel_id, self.address)
+
+
+Line = tuple[str, str, str]
+"""Alert, channel, address: the tellings of one line go out one after the other."""
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -98,22 +128,39 @@ Answer = Sent | TryAgain | Never
 Outcome = Sent | TryAgain | Never | Skip | NotYet
 
 
-def after(delivery: Delivery, outcome: Outcome, jitter: float, now: datetime) -> Delivery:
+class Pass(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether somebody else could tell it. `fallback` says so; `by` is from when on it is handed over rather than tried again."""
+
+    fallback: bool = False
+    by: datetime | None = None
+
+
+NOBODY_ELSE = Pass()
+
+
+def after(delivery: Delivery, outcome: Outcome, jitter: float, now: datetime, other: Pass = NOBODY_ELSE) -> Delivery:
     """The delivery as the outcome leaves it; `jitter` is a number from 0 to 1."""
     free = msgspec.structs.replace(delivery, lease=None, next_attempt_at=None)
+    given_up = DeliveryStatus.FAILED if other.fallback else DeliveryStatus.DEAD
     match outcome:
-        case Sent():
-            return msgspec.structs.replace(free, status=DeliveryStatus.SENT, sent_at=now, error=None)
+        case Sent(receipt):
+            return msgspec.structs.replace(free, status=DeliveryStatus.SENT, sent_at=now, error=None, receipt=receipt)
         case Skip(reason):
             return skipped(free, reason)
         case NotYet(until):
             attempts = max(0, delivery.attempts - 1)
             return msgspec.structs.replace(free, status=DeliveryStatus.PENDING, next_attempt_at=until, attempts=attempts)
-        case TryAgain(error, wish) if delivery.attempts < MOST_ATTEMPTS:
+        case TryAgain(error, wish) if delivery.attempts < MOST_ATTEMPTS and not _is_over(other, now):
             at = now + timedelta(seconds=max(pause_sec(delivery.attempts, jitter), min(wish or 0.0, LONGEST_WISH_SEC)))
+            if other.fallback and other.by is not None:
+                at = min(at, other.by)
             return msgspec.structs.replace(free, status=DeliveryStatus.PENDING, next_attempt_at=at, error=error)
         case TryAgain(error) | Never(error):
-            return msgspec.structs.replace(free, status=DeliveryStatus.DEAD, error=error)
+            return msgspec.structs.replace(free, status=given_up, error=error)
+
+
+def _is_over(other: Pass, now: datetime) -> bool:
+    return other.fallback and other.by is not None and other.by <= now
 
 
 def pause_sec(attempts: int, jitter: float) -> float:
@@ -129,9 +176,38 @@ def skipped(delivery: Delivery, reason: str) -> Delivery:
 
 def follow(before: Delivery, waiting: Delivery, now: datetime) -> Delivery:
     """What becomes of a telling that waited for the one before it: who was not told of an opening is not told of its end."""
+    if before.status is DeliveryStatus.FAILED:
+        return skipped(waiting, HANDED_OVER)
     if before.status is DeliveryStatus.SKIPPED and waiting.ends:
         return skipped(waiting, NOT_OPENED)
-    return msgspec.structs.replace(waiting, next_attempt_at=now)
+    return msgspec.structs.replace(waiting, next_attempt_at=waiting_until(waiting, now))
+
+
+def waiting_until(waiting: Delivery, now: datetime) -> datetime:
+    """When a telling may go whose turn it is: what is held is held for as long as it was to be."""
+    return now if waiting.not_before is None else max(now, waiting.not_before)
+
+
+def let_go(finished: Sequence[Delivery], known: Iterable[Delivery], now: datetime) -> list[Delivery]:
+    """What becomes of those that waited for tellings which have come to their end; `known` are all of the same alerts."""
+    lines: dict[Line, list[Delivery]] = {}
+    for one in sorted(known, key=lambda one: one.seq):
+        lines.setdefault(one.line, []).append(one)
+    over = {one.id for one in finished}
+    changed: list[Delivery] = []
+    for done in finished:
+        before = done
+        for later in lines.get(done.line, []):
+            if later.seq <= done.seq or later.is_finished or later.id in over:
+                continue
+            if later.next_attempt_at is not None or later.bundle_id is not None:
+                break
+            before = follow(before, later, now)
+            changed.append(before)
+            if not before.is_finished:
+                break
+    return changed
 
 
 NOT_OPENED = "its opening was not told"
+HANDED_OVER = "a fallback tells it instead"

@@ -178,6 +178,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     max_alerts_per_hour: int | None = 4
     auto_resolve: bool = True
     no_data: NoDataPolicy = NoDataPolicy.KEEP
+    channel_ids: tuple[str, ...] = ()
     runbook_url: str | None = None
     overridden: tuple[str, ...] | None = None
     version: int = 1

@@ -69,6 +69,7 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     max_alerts_per_hour: int | None = None
     shared_fate_ratio: float = 0.6
     shared_fate_min: int = 5
+    default_channel_ids: tuple[str, ...] | None = None
     created_at: datetime
 
 

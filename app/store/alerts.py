@@ -99,6 +99,8 @@ class AlertStore:
 
     async def write(self, changes: Sequence[Change], session: Session) -> None:
         """Writes alerts as they are after their changes, the last one of each alert winning."""
+        # What is told of an alert goes on its record and leaves the alert as it is.
+        changes = [change for change in changes if change.before is not change.after]
         last = {change.after.id: change.after for change in changes}
         new = {change.after.id for change in changes if change.before is None}
         await self._alerts.insert(EVERY_TENANT, [to_document(last[alert_id]) for alert_id in new], session=session)

@@ -30,8 +30,11 @@ class ChannelStore:
         found = await self._channels.find(scope, {}, sort=[("tenant_id", 1), ("created_at", 1), ("_id", 1)])
         return [from_document(document, Channel) for document in found]
 
-    async def enabled(self, scope: Scope, session: Session) -> list[Channel]:
-        found = await self._channels.find(scope, {"enabled": True}, session=session, sort=[("_id", 1)])
+    async def to_tell(self, tenant_ids: Collection[str], owner_ids: Collection[str], session: Session | None) -> list[Channel]:
+        """The shared channels of tenants and the own ones of people, the oldest first, those that are off among them."""
+        shared = {"tenant_id": {"$in": sorted(tenant_ids)}, "owner_id": None}
+        where = {"$or": [shared, {"owner_id": {"$in": sorted(owner_ids)}}]}
+        found = await self._channels.find(EVERY_TENANT, where, session=session, sort=[("created_at", 1), ("_id", 1)])
         return [from_document(document, Channel) for document in found]
 
     async def change(self, scope: Scope, channel_id: str, values: Mapping[str, object]) -> Channel | None:
@@ -43,7 +46,26 @@ class ChannelStore:
         """False where it was gone before."""
         return await self._channels.delete(scope, {"_id": channel_id}) == 1
 
-    async def note(self, channel_id: str, *, sent_at: datetime | None = None, error: str | None = None) -> None:
-        """How its last try went."""
-        change = {"last_error": error} if sent_at is None else {"last_sent_at": sent_at, "last_error": None}
-        await self._channels.update(EVERY_TENANT, {"_id": channel_id}, {"$set": change})
+    async def to_tell_by_id(self, channel_ids: Collection[str]) -> dict[str, Channel]:
+        """Of any tenant: for what is on its way already, which knows whose channels it may use."""
+        return await self.get_many(EVERY_TENANT, channel_ids)
+
+    async def note_sent(self, channel_ids: Collection[str], at: datetime) -> None:
+        """They work: whatever was wrong with them is over."""
+        well = {"last_sent_at": at, "last_error": None, "failing_since": None, "refusals": 0}
+        await self._channels.update(EVERY_TENANT, {"_id": {"$in": sorted(channel_ids)}}, {"$set": well})
+
+    async def note_failure(self, channel_id: str, error: str, at: datetime, *, refused: bool) -> Channel | None:
+        """The channel as it then is. It fails since its first failure after a success."""
+        change = {
+            "last_error": {"$literal": error},
+            "failing_since": {"$ifNull": ["$failing_since", at]},
+            "refusals": {"$add": [{"$ifNull": ["$refusals", 0]}, int(refused)]},
+        }
+        document = await self._channels.take(EVERY_TENANT, {"_id": channel_id}, [{"$set": change}])
+        return None if document is None else from_document(document, Channel)
+
+    async def disable(self, channel_id: str, because: str) -> bool:
+        """False where it was off already, or is gone."""
+        change = {"$set": {"enabled": False, "disabled_because": because}}
+        return await self._channels.update(EVERY_TENANT, {"_id": channel_id, "enabled": True}, change) == 1

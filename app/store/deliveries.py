@@ -1,13 +1,15 @@
 """The outbox: what is to be told, written with what it tells of."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 from app.domain.delivery import LEASE, UNFINISHED, Delivery, DeliveryStatus
-from app.domain.tenant import EVERY_TENANT, Scope
+from app.domain.tenant import EVERY_TENANT, Scope, only
 from app.store.encoding import Document, from_document, to_document
 from app.store.mongo import Mongo, Session
 
+_LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
 _ON_THE_WAY = {"$in": [status.value for status in UNFINISHED]}
 
 
@@ -20,55 +22,100 @@ class DeliveryStore:
     async def insert(self, deliveries: Sequence[Delivery], session: Session | None = None) -> None:
         await self._deliveries.insert(EVERY_TENANT, [to_document(one) for one in deliveries], session=session)
 
+    async def insert_new(self, deliveries: Sequence[Delivery]) -> int:
+        """Passes over what is there already; how many were new."""
+        return await self._deliveries.insert_new(EVERY_TENANT, [to_document(one) for one in deliveries])
+
     async def write(self, deliveries: Sequence[Delivery], session: Session) -> None:
         changes = [({"_id": one.id}, {"$set": _body(one)}) for one in deliveries]
         await self._deliveries.update_each(EVERY_TENANT, changes, session=session)
 
     async def due(self, now: datetime, limit: int, but_for: Collection[str] = ()) -> list[Delivery]:
         """What may be taken now, the longest due first, but for some tenants."""
-        where: Document = {"next_attempt_at": {"$lte": now}, "status": _ON_THE_WAY}
+        where: Document = {"next_attempt_at": {"$gt": _LONG_AGO, "$lte": now}, "status": _ON_THE_WAY}
         if but_for:
             where["tenant_id"] = {"$nin": sorted(but_for)}
-        found = await self._deliveries.find(EVERY_TENANT, where, sort=[("next_attempt_at", 1)], limit=limit)
-        return [from_document(document, Delivery) for document in found]
+        return await self._found(EVERY_TENANT, where, sort=[("next_attempt_at", 1)], limit=limit)
+
+    async def next_due(self) -> datetime | None:
+        """When the next one may be taken; None where nothing waits for its time."""
+        where = {"next_attempt_at": {"$gt": _LONG_AGO}, "status": _ON_THE_WAY}
+        found = await self._deliveries.find(
+            EVERY_TENANT, where, sort=[("next_attempt_at", 1)], limit=1, projection={"next_attempt_at": 1}
+        )
+        return found[0]["next_attempt_at"] if found else None
 
     async def lanes_due(self, now: datetime) -> set[int]:
-        where = {"next_attempt_at": {"$lte": now}, "status": _ON_THE_WAY}
+        where = {"next_attempt_at": {"$gt": _LONG_AGO, "$lte": now}, "status": _ON_THE_WAY}
         rows = await self._deliveries.aggregate(EVERY_TENANT, where, [{"$group": {"_id": "$lane"}}])
         return {row["_id"] for row in rows}
 
-    async def claim(self, delivery: Delivery, lease: str, now: datetime) -> Delivery | None:
-        """The delivery with one more try, for `lease` alone until the lease ends; None where another was faster."""
-        where = {"_id": delivery.id, "status": _ON_THE_WAY, "next_attempt_at": delivery.next_attempt_at, "lease": delivery.lease}
+    async def claim(self, delivery_ids: Collection[str], lease: str, now: datetime) -> list[Delivery]:
+        """Those of the deliveries that are due and were not taken by another meanwhile, each with one more try: they are for
+        `lease` alone until it ends."""
+        where = {"_id": {"$in": sorted(delivery_ids)}, "status": _ON_THE_WAY, "next_attempt_at": {"$lte": now}}
         taken = {"status": DeliveryStatus.SENDING.value, "lease": lease, "next_attempt_at": now + LEASE}
-        document = await self._deliveries.take(EVERY_TENANT, where, {"$set": taken, "$inc": {"attempts": 1}})
-        return None if document is None else from_document(document, Delivery)
+        if not await self._deliveries.update(EVERY_TENANT, where, {"$set": taken, "$inc": {"attempts": 1}}):
+            return []
+        return await self._found(EVERY_TENANT, {"_id": where["_id"], "lease": lease})
 
-    async def settle(self, delivery: Delivery, lease: str) -> bool:
-        """Writes what became of a try; False where the lease has gone to another."""
-        return await self._deliveries.update(EVERY_TENANT, {"_id": delivery.id, "lease": lease}, {"$set": _body(delivery)}) == 1
+    async def settle(self, deliveries: Sequence[Delivery], leases: Sequence[str]) -> int:
+        """Writes what became of tries, each under the lease that it was taken with; what another has by now is left alone."""
+        changes = [({"_id": one.id, "lease": lease}, {"$set": _body(one)}) for one, lease in zip(deliveries, leases, strict=True)]
+        return await self._deliveries.update_each(EVERY_TENANT, changes)
+
+    async def put_off(self, delivery_ids: Collection[str], now: datetime, until: datetime) -> None:
+        """Nobody looks at them again before `until`; what was taken meanwhile is left alone."""
+        where = {"_id": {"$in": sorted(delivery_ids)}, "status": _ON_THE_WAY, "next_attempt_at": {"$lte": now}}
+        await self._deliveries.update(EVERY_TENANT, where, {"$set": {"next_attempt_at": until}})
+
+    async def of_recipient(self, delivery: Delivery, now: datetime, limit: int) -> list[Delivery]:
+        """Everything that is to be told the same recipient now, or right behind that: what is due, and what waits for it."""
+        due = {"status": _ON_THE_WAY, "next_attempt_at": {"$lte": now}, "error": None}
+        behind = {"status": DeliveryStatus.PENDING.value, "next_attempt_at": None}
+        where: Document = {"channel_id": delivery.channel_id, "address": delivery.address, "bundle_id": None, "bundling": None}
+        where["$or"] = [due, behind]
+        return await self._found(only(delivery.tenant_id), where, sort=[("seq", 1), ("_id", 1)], limit=limit)
+
+    async def freeze(self, bundle: Delivery, member_ids: Collection[str]) -> None:
+        """Puts deliveries that nobody has taken into a bundle; from now on they go the bundle's way."""
+        where = {"_id": {"$in": sorted(member_ids)}, "status": DeliveryStatus.PENDING.value, "bundle_id": None, "lease": None}
+        change = {"$set": {"bundle_id": bundle.id, "next_attempt_at": None}}
+        await self._deliveries.update(only(bundle.tenant_id), where, change)
+
+    async def members(self, bundle: Delivery, session: Session | None = None) -> list[Delivery]:
+        where = {"bundle_id": bundle.id, "status": _ON_THE_WAY}
+        return await self._found(only(bundle.tenant_id), where, session=session, sort=[("seq", 1), ("_id", 1)])
 
     async def get(self, scope: Scope, delivery_id: str, session: Session | None = None) -> Delivery | None:
         document = await self._deliveries.find_one(scope, {"_id": delivery_id}, session=session)
         return None if document is None else from_document(document, Delivery)
 
+    async def get_many(self, delivery_ids: Collection[str], session: Session | None = None) -> dict[str, Delivery]:
+        found = await self._found(EVERY_TENANT, {"_id": {"$in": sorted(delivery_ids)}}, session=session)
+        return {one.id: one for one in found}
+
     async def of_alerts(
         self, scope: Scope, alert_ids: Collection[str], session: Session | None = None
     ) -> dict[str, list[Delivery]]:
         """The deliveries of each alert, oldest first."""
-        where = {"alert_id": {"$in": sorted(alert_ids)}}
         found: dict[str, list[Delivery]] = {}
-        for document in await self._deliveries.find(scope, where, sort=[("seq", 1), ("_id", 1)], session=session):
-            found.setdefault(document["alert_id"], []).append(from_document(document, Delivery))
+        where = {"alert_id": {"$in": sorted(alert_ids)}}
+        for one in await self._found(scope, where, sort=[("seq", 1), ("_id", 1)], session=session):
+            found.setdefault(one.alert_id or "", []).append(one)
         return found
 
     async def page(self, scope: Scope, alert_id: str | None, status: Collection[DeliveryStatus], limit: int) -> list[Delivery]:
         """The newest first."""
-        where: Document = {} if alert_id is None else {"alert_id": alert_id}
+        where: Document = (
+            {} if alert_id is None else {"$or": [{"alert_id": alert_id}, {"alert_ids": alert_id, "bundling": {"$gt": ""}}]}
+        )
         if status:
             where["status"] = {"$in": sorted(one.value for one in status)}
-        found = await self._deliveries.find(scope, where, sort=[("created_at", -1), ("_id", -1)], limit=limit)
-        return [from_document(document, Delivery) for document in found]
+        return await self._found(scope, where, sort=[("created_at", -1), ("_id", -1)], limit=limit)
+
+    async def _found(self, scope: Scope, where: Document, **options: Any) -> list[Delivery]:
+        return [from_document(document, Delivery) for document in await self._deliveries.find(scope, where, **options)]
 
 
 def _body(delivery: Delivery) -> Document:

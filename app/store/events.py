@@ -1,11 +1,10 @@
 """The record: every transition of an alert, in lanes whose counters make the order of commits the order of events."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
-from app.domain.alert import AlertEvent, Change
-from app.domain.alert_filter import filterable
+from app.domain.alert import AlertEvent
 from app.domain.ids import LANES
 from app.domain.tenant import EVERY_TENANT, Scope
 from app.store.encoding import Document, from_document, to_document
@@ -26,15 +25,11 @@ class EventStore:
         row = await self._lanes.take({"_id": lane}, {"$inc": {"fence": 1}}, upsert=True, session=session)
         return 0 if row is None else int(row.get("seq", 0))
 
-    async def append(
-        self, lane: int, seq: int, changes: Sequence[Change], *, keep: timedelta, session: Session
-    ) -> list[AlertEvent]:
-        """Writes the record of changes behind `seq`, which `fence` gave, and moves the counter."""
-        events = [_event(lane, seq + place, change) for place, change in enumerate(_recorded(changes), start=1)]
+    async def append(self, lane: int, events: Sequence[AlertEvent], *, keep: timedelta, session: Session) -> None:
+        """Writes the record of a transaction, and moves the lane's counter."""
         if events:
             await self._events.insert(EVERY_TENANT, [_kept(event, keep) for event in events], session=session)
             await self._lanes.update({"_id": lane}, {"$set": {"seq": events[-1].seq}}, session=session)
-        return events
 
     async def positions(self) -> dict[int, int]:
         """Every lane's counter; 0 where nothing happened yet."""
@@ -49,9 +44,16 @@ class EventStore:
         found = await self._events.find(EVERY_TENANT, {"$or": behind}, sort=[("lane", 1), ("seq", 1)], limit=limit)
         return [from_document(document, AlertEvent) for document in found]
 
-    async def at(self, lane: int, seq: int) -> AlertEvent | None:
-        found = await self._events.find(EVERY_TENANT, {"lane": lane, "seq": seq})
-        return from_document(found[0], AlertEvent) if found else None
+    async def at(self, places: Collection[tuple[int, int]]) -> dict[tuple[int, int], AlertEvent]:
+        """The events at these places (lane, seq); what is no longer kept is left out."""
+        if not places:
+            return {}
+        by_lane: dict[int, list[int]] = {}
+        for lane, seq in places:
+            by_lane.setdefault(lane, []).append(seq)
+        where = {"$or": [{"lane": lane, "seq": {"$in": seqs}} for lane, seqs in by_lane.items()]}
+        found = [from_document(document, AlertEvent) for document in await self._events.find(EVERY_TENANT, where)]
+        return {(event.lane, event.seq): event for event in found}
 
     async def oldest(self, lanes: Sequence[int]) -> dict[int, int]:
         """The lowest sequence number that is still kept, by lane; lanes without any are left out."""
@@ -87,30 +89,6 @@ class EventStore:
         for row in rows:
             found.setdefault(row["alert_id"], []).append(from_document(row, AlertEvent))
         return found
-
-
-def _recorded(changes: Sequence[Change]) -> list[Change]:
-    return [change for change in changes if change.type is not None]
-
-
-def _event(lane: int, seq: int, change: Change) -> AlertEvent:
-    if change.type is None:
-        raise ValueError("a change without a type leaves no record")
-    before = change.before
-    return AlertEvent(
-        id=f"{lane}-{seq}",
-        lane=lane,
-        seq=seq,
-        tenant_id=change.after.tenant_id,
-        alert_id=change.after.id,
-        type=change.type,
-        at=change.at,
-        alert=change.after,
-        before=None if before is None else filterable(before),
-        actor=change.actor,
-        reason=change.reason,
-        detail=change.detail,
-    )
 
 
 def _kept(event: AlertEvent, keep: timedelta) -> Document:

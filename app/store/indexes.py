@@ -110,7 +110,10 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         IndexModel([("lane", _UP), ("changed_at", _UP)], name="changed_feed"),
         IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0),
     ],
-    "channels": [IndexModel([("tenant_id", _UP), ("created_at", _UP)], name="by_tenant")],
+    "channels": [
+        IndexModel([("tenant_id", _UP), ("created_at", _UP)], name="by_tenant"),
+        IndexModel([("owner_id", _UP)], name="by_owner", partialFilterExpression={"owner_id": {"$gt": ""}}),
+    ],
     "deliveries": [
         IndexModel(
             [("next_attempt_at", _UP)],
@@ -118,12 +121,17 @@ INDEXES: Mapping[str, list[IndexModel]] = {
             partialFilterExpression={"next_attempt_at": {"$gt": datetime.fromtimestamp(0, UTC)}},
         ),
         IndexModel([("tenant_id", _UP), ("alert_id", _UP), ("seq", _UP)], name="by_alert"),
+        IndexModel([("channel_id", _UP), ("address", _UP), ("status", _UP)], name="by_recipient"),
+        IndexModel([("bundle_id", _UP)], name="members", partialFilterExpression={"bundle_id": {"$gt": ""}}),
+        IndexModel([("alert_ids", _UP)], name="bundles_of", partialFilterExpression={"bundling": {"$gt": ""}}),
         IndexModel([("tenant_id", _UP), ("created_at", _DOWN), ("_id", _DOWN)], name="newest"),
         IndexModel([("created_at", _DOWN), ("_id", _DOWN)], name="newest_of_all"),
         IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0),
     ],
     "stores": [IndexModel([("tenant_id", _UP), ("store_id", _UP)], name="by_id", unique=True)],
-    "members": [IndexModel([("tenant_ids", _UP)], name="by_tenant")],
+    "members": [IndexModel([("tenant_ids", _UP)], name="by_tenant"), IndexModel([("role", _UP)], name="by_role")],
+    "paces": [IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0)],
+    "preferences": [],
     "api_keys": [IndexModel([("tenant_id", _UP)], name="by_tenant")],
     "audit_log": [
         IndexModel([("tenant_id", _UP), ("at", _DOWN), ("_id", _DOWN)], name="newest"),

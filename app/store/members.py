@@ -1,8 +1,10 @@
 """The people who have been here, as their last token said."""
 
-from app.domain.tenant import Member, Scope
+from collections.abc import Collection, Sequence
+
+from app.domain.tenant import Member, Role, Scope
 from app.store.encoding import Document, from_document, to_document
-from app.store.mongo import Mongo
+from app.store.mongo import Mongo, Session
 
 
 class MemberStore:
@@ -19,4 +21,10 @@ class MemberStore:
         """Who was here last comes first. Super admins are in no tenant, and so are seen over every tenant alone."""
         where: Document = {} if scope.tenant_ids is None else {"tenant_ids": {"$in": sorted(scope.tenant_ids)}}
         found = await self._members.find(where, sort=[("last_seen", -1), ("_id", 1)])
+        return [from_document(document, Member) for document in found]
+
+    async def of_tenants(self, tenant_ids: Collection[str], session: Session | None = None) -> Sequence[Member]:
+        """The people of these tenants, and every super admin."""
+        where = {"$or": [{"tenant_ids": {"$in": sorted(tenant_ids)}}, {"role": Role.SUPER_ADMIN.value}]}
+        found = await self._members.find(where, session=session, sort=[("_id", 1)])
         return [from_document(document, Member) for document in found]

@@ -20,6 +20,8 @@ from app.store.members import MemberStore
 from app.store.metrics import MetricStore
 from app.store.mongo import Mongo
 from app.store.operational_events import OperationalEventStore
+from app.store.paces import PaceStore
+from app.store.preferences import PreferencesStore
 from app.store.rollup_feed import RollupFeed
 from app.store.rollups import RollupStore
 from app.store.rule_states import RuleStateStore
@@ -51,6 +53,8 @@ class Stores:
     leases: LeaseStore
     members: MemberStore
     operational_events: OperationalEventStore
+    paces: PaceStore
+    preferences: PreferencesStore
     metrics: MetricStore
     rollup_feed: RollupFeed
     rollups: RollupStore
@@ -81,6 +85,8 @@ def open_stores(mongo: Mongo) -> Stores:
         leases=LeaseStore(mongo),
         members=MemberStore(mongo),
         operational_events=OperationalEventStore(mongo),
+        paces=PaceStore(mongo),
+        preferences=PreferencesStore(mongo),
         metrics=MetricStore(mongo),
         rollup_feed=RollupFeed(mongo),
         rollups=RollupStore(mongo),

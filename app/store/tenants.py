@@ -18,8 +18,8 @@ class TenantStore:
         document = await self._tenants.find_one({"_id": tenant_id}, session=session)
         return None if document is None else from_document(document, Tenant)
 
-    async def get_many(self, tenant_ids: Iterable[str]) -> dict[str, Tenant]:
-        found = await self._tenants.find({"_id": {"$in": sorted(set(tenant_ids))}})
+    async def get_many(self, tenant_ids: Iterable[str], session: Session | None = None) -> dict[str, Tenant]:
+        found = await self._tenants.find({"_id": {"$in": sorted(set(tenant_ids))}}, session=session)
         return {document["_id"]: from_document(document, Tenant) for document in found}
 
     async def insert(self, tenant: Tenant) -> bool:

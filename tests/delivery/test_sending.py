@@ -9,7 +9,8 @@ import pytest
 
 from app.channel_changes import try_channel
 from app.channels.http import open_http
-from app.courier import deliver
+from app.channels.ways import open_ways
+from app.courier import OF_ONE_CHANNEL, Courier
 from app.domain.alert import Resolution
 from app.domain.delivery import LEASE, MOST_ATTEMPTS, DeliveryStatus, TryAgain
 from app.domain.device import Device, DeviceStatus
@@ -170,22 +171,22 @@ async def test_what_a_killed_worker_had_taken_is_sent_under_the_same_key_when_it
     await world.channel()
     await world.open()
     written = await world.only_one()
-    taken = await world.context.store.deliveries.claim(written, "a worker that is no more", world.clock.now())
-    assert taken is not None
+    taken = await world.context.store.deliveries.claim([written.id], "a worker that is no more", world.clock.now())
+    assert len(taken) == 1
     assert await world.send(LEASE.total_seconds() - 1) == 0
     assert await world.send(1) == 1
     sent = await world.only_one()
     assert (sent.status, sent.attempts, sent.id) == (DeliveryStatus.SENT, 2, written.id)
     # The dead one comes back and finds that it is no longer its own.
-    assert not await world.context.store.deliveries.settle(taken, "a worker that is no more")
+    assert not await world.context.store.deliveries.settle(taken, ["a worker that is no more"])
 
 
 async def test_of_many_who_take_a_delivery_one_has_it(world: World) -> None:
     await world.channel()
     await world.open()
     written = await world.only_one()
-    claims = [world.context.store.deliveries.claim(written, str(number), NOW) for number in range(10)]
-    assert sum(taken is not None for taken in await asyncio.gather(*claims)) == 1
+    claims = [world.context.store.deliveries.claim([written.id], str(number), NOW) for number in range(10)]
+    assert sum(len(taken) for taken in await asyncio.gather(*claims)) == 1
 
 
 async def test_tenants_hear_of_their_own_alone(world: World) -> None:
@@ -198,20 +199,24 @@ async def test_tenants_hear_of_their_own_alone(world: World) -> None:
     assert heard == [("/hook/acme", "acme"), ("/hook/umbrella", "umbrella")]
 
 
-async def test_a_tenant_whose_receiver_hangs_holds_up_nobody_else(world: World) -> None:
+async def test_a_channel_that_hangs_holds_up_nobody_else(world: World) -> None:
     await world.channel(owner, "/slow")
     for number in range(40):
         await world.open(subject_id=f"pos-{number}")
-    world.receiver.answers = ["hang"] * 8
-    task = asyncio.create_task(deliver(world.context, 0))
-    await world.receiver.until(8)
-    await world.channel(outsider, "/quick")
-    await world.open(subject_id="other", tenant_id="umbrella")
-    assert await deliver(world.context, 0) == 0  # it is told to look again
-    await world.receiver.until(9)
-    assert world.receiver.calls[8].path == "/hook/quick"
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    world.receiver.answers = ["hang"] * OF_ONE_CHANNEL
+    async with open_ways(world.context.settings) as ways:
+        courier = Courier(world.context, ways)
+        task = asyncio.create_task(courier.work_off())
+        await world.receiver.until(OF_ONE_CHANNEL)
+        await world.channel(outsider, "/quick")
+        await world.channel(owner, "/brisk")
+        await world.open(subject_id="other", tenant_id="umbrella")
+        await world.open(subject_id="mine")
+        courier.wake()
+        calls = await world.receiver.until(OF_ONE_CHANNEL + 2)
+        assert {call.path for call in calls[OF_ONE_CHANNEL:]} == {"/hook/quick", "/hook/brisk"}
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_nothing_is_written_for_a_tenant_without_channels(world: World) -> None:

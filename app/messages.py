@@ -1,0 +1,101 @@
+"""What is said in deliveries, put together for many of them at once: events as they were, devices and names as they are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from app.context import Context
+from app.domain.alert import Alert, AlertEvent, device_of
+from app.domain.channel import Channel
+from app.domain.delivery import Delivery, Line
+from app.domain.device import Device
+from app.domain.message import Message, Note
+from app.domain.tenant import EVERY_TENANT, Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What one message carries: a delivery by itself, or a bundle with its members."""
+
+    delivery: Delivery
+    lease: str
+    members: Sequence[Delivery] = ()
+
+    @property
+    def rows(self) -> Sequence[Delivery]:
+        return self.members or (self.delivery,)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """All that messages are written from."""
+
+    context: Context
+    channels: Mapping[str, Channel]
+    alerts: Mapping[str, Alert]
+    events: Mapping[tuple[int, int], AlertEvent]
+    devices: Mapping[str, Device]
+    tenants: Mapping[str, Tenant]
+    told: Mapping[str, Sequence[Delivery]]
+
+    def message(self, parcel: Parcel) -> Message:
+        delivery = parcel.delivery
+        tenant, channel = self.tenants.get(delivery.tenant_id), self.channels[delivery.channel_id]
+        notes = [note for row in parcel.rows if (note := self._note(row, alone=not parcel.members)) is not None]
+        return Message(
+            id=delivery.id,
+            tenant_id=delivery.tenant_id,
+            tenant_name=delivery.tenant_id if tenant is None else tenant.name,
+            timezone="UTC" if tenant is None else tenant.timezone,
+            now=self.context.clock.now(),
+            channel_name=channel.name,
+            notes=tuple(notes),
+            bundling=delivery.bundling,
+            to=delivery.address or None,
+            first_receipt=self._first_receipt(delivery.line, delivery.seq),
+            dashboard_url=self.context.settings.public_url,
+        )
+
+    def _note(self, row: Delivery, *, alone: bool) -> Note | None:
+        event = self.events.get((row.lane, row.seq))
+        if event is None:
+            return None
+        return Note(
+            event=row.event,
+            type=event.type,
+            at=event.at,
+            alert=event.alert,
+            url=f"{self.context.settings.public_url}/alerts/{event.alert_id}",
+            device=self.devices.get(device_of(event.alert) or ""),
+            actor=event.actor,
+            reason=event.reason,
+            also_told=self._also_told(row) if alone else (),
+        )
+
+    def _also_told(self, row: Delivery) -> tuple[str, ...]:
+        """Who else is told of the same event, by what may be shown of them."""
+        others = [one for one in self.told.get(row.alert_id or "", ()) if one.seq == row.seq and one.id != row.id]
+        return tuple(dict.fromkeys(one.recipient for one in others if one.skipped_because is None))
+
+    def _first_receipt(self, line: Line, seq: int) -> str | None:
+        """What the channel called the first message about this alert alone."""
+        mine = [one for one in self.told.get(line[0], ()) if one.line == line and one.seq < seq and one.bundle_id is None]
+        return next((one.receipt for one in mine if one.receipt is not None), None)
+
+
+async def open_desk(context: Context, parcels: Sequence[Parcel], channels: Mapping[str, Channel]) -> Desk:
+    """Reads what these parcels need, each kind in one go."""
+    rows = [row for parcel in parcels for row in parcel.rows if row.alert_id is not None]
+    store = context.store
+    alerts = await store.alerts.get_many(EVERY_TENANT, sorted({row.alert_id or "" for row in rows}))
+    events = await store.events.at({(row.lane, row.seq) for row in rows})
+    keys = sorted({key for event in events.values() if (key := device_of(event.alert)) is not None})
+    alone = {parcel.delivery.alert_id or "" for parcel in parcels if parcel.delivery.alert_id is not None}
+    return Desk(
+        context=context,
+        channels=channels,
+        alerts=alerts,
+        events=events,
+        devices=await store.devices.get_many(EVERY_TENANT, keys) if keys else {},
+        tenants=await store.tenants.get_many({parcel.delivery.tenant_id for parcel in parcels}),
+        told=await store.deliveries.of_alerts(EVERY_TENANT, alone) if alone else {},
+    )

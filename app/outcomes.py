@@ -1,0 +1,113 @@
+"""What became of deliveries, written together: one transaction of a lane for all that came to their end at the same time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import msgspec
+
+from app.context import Context
+from app.domain.alert import Alert, AlertEventType, Change
+from app.domain.channel import Channel
+from app.domain.delivery import Delivery, DeliveryStatus, let_go
+from app.domain.telling import stand_ins
+from app.domain.tenant import EVERY_TENANT
+from app.realtime.group_commit import GroupCommit
+from app.store.mongo import Session
+from app.transitions import Writes, transact
+
+BATCH = 100
+CAPACITY = 100_000
+_ON_TIMELINE = {
+    DeliveryStatus.SENT: AlertEventType.NOTIFIED,
+    DeliveryStatus.DEAD: AlertEventType.DELIVERY_DEAD,
+    DeliveryStatus.FAILED: AlertEventType.DELIVERY_DEAD,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A delivery at its end. It is ours to write while it is under `lease`, or in the bundle that we sent.
+
+    `other` is the channel that stands in for the one that failed, `everybody` whom it is for if it names nobody.
+    """
+
+    done: Delivery
+    lease: str | None
+    channel: Channel | None = None
+    other: Channel | None = None
+    everybody: Sequence[str] = ()
+
+    def is_ours(self, there: Delivery | None) -> bool:
+        if there is None or there.is_finished:
+            return False
+        return there.lease == self.lease if self.lease is not None else there.bundle_id == self.done.bundle_id
+
+
+@dataclass(slots=True)
+class Outcomes:
+    """One writer for each lane."""
+
+    context: Context
+    _lanes: dict[int, GroupCommit[Ended]] = field(default_factory=dict)
+
+    async def keep(self, ended: Sequence[Ended]) -> None:
+        """Returns once the ends of deliveries of one lane are written with the record of their alerts, and what waited for
+        them is let go. What is no longer ours is left alone."""
+        lane = ended[0].done.lane
+        if lane not in self._lanes:
+            self._lanes[lane] = GroupCommit(partial(self._write, lane), BATCH, CAPACITY)
+        await self._lanes[lane].take(ended)
+
+    async def _write(self, lane: int, ended: Sequence[Ended]) -> None:
+        async def work(session: Session) -> Writes:
+            there = await self.context.store.deliveries.get_many([one.done.id for one in ended], session)
+            ours = [one for one in ended if one.is_ours(there.get(one.done.id))]
+            return await self._writes(ours, session) if ours else Writes()
+
+        await transact(self.context, lane, work)
+
+    async def _writes(self, ours: Sequence[Ended], session: Session) -> Writes:
+        store, now = self.context.store, self.context.clock.now()
+        alert_ids = sorted({one.done.alert_id for one in ours if one.done.alert_id is not None})
+        alerts = await store.alerts.get_many(EVERY_TENANT, alert_ids, session=session)
+        known = await store.deliveries.of_alerts(EVERY_TENANT, alert_ids, session) if alert_ids else {}
+        rows = [one for many in known.values() for one in many]
+        done = [one.done for one in ours]
+        followers = let_go(done, rows, now)
+        return Writes(
+            changes=[change for one in ours if (change := self._change(one, alerts)) is not None],
+            outcomes=[*done, *followers],
+            deliveries=self._stand_ins(ours, followers, {one.id for one in rows}),
+        )
+
+    def _change(self, ended: Ended, alerts: Mapping[str, Alert]) -> Change | None:
+        done = ended.done
+        kind, alert = _ON_TIMELINE.get(done.status), alerts.get(done.alert_id or "")
+        if alert is None or kind is None:
+            return None
+        reason = f"{done.event} to {done.recipient}"
+        if done.error:
+            reason += f": {done.error}"
+        detail: dict[str, object] = {"deliveryId": done.id, "channelId": done.channel_id, "attempts": done.attempts}
+        if ended.other is not None:
+            reason += f"; {ended.other.name} tells it instead"
+            detail["fallbackChannelId"] = ended.other.id
+        return Change(type=kind, at=self.context.clock.now(), before=alert, after=alert, reason=reason, detail=detail)
+
+    def _stand_ins(self, ours: Sequence[Ended], followers: Sequence[Delivery], known: set[str]) -> list[Delivery]:
+        """For what was given up, and for what waited behind it."""
+        now, made = self.context.clock.now(), dict[str, Delivery]()
+        for ended in ours:
+            if ended.other is None or ended.channel is None or ended.done.status is not DeliveryStatus.FAILED:
+                continue
+            behind = [one for one in followers if one.line == ended.done.line]
+            for place, one in enumerate((ended.done, *behind)):
+                for new in stand_ins(one, ended.channel, ended.other, ended.everybody, now):
+                    if new.id not in known:
+                        made.setdefault(new.id, new if place == 0 else _waiting(new))
+        return list(made.values())
+
+
+def _waiting(delivery: Delivery) -> Delivery:
+    return msgspec.structs.replace(delivery, next_attempt_at=None)
