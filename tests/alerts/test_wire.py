@@ -24,6 +24,7 @@ LIST = """query ($filter: AlertFilter, $orderBy: AlertOrder, $first: Int, $after
   alerts(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
     edges { cursor node { id } } nodes { id } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }"""
 EMPTY_RANGE = '{from: "2026-11-21T06:00:00Z", to: "2026-11-21T06:00:00Z"}'
+NOBODY = {"told": [], "nobody": "no channel is there to tell it"}
 AT = "2026-11-21T06:00:00.000Z"
 
 ACTIONS = {
@@ -61,7 +62,7 @@ async def test_an_alert_is_shown_whole(context: Context) -> None:
     shown = (await ask(context, viewer, ONE, id=alert.id))["alert"]
     [event] = shown.pop("timeline")
     assert read_cursor(event.pop("cursor")).positions == {lane_of("acme"): 1}
-    assert event == {"id": f"{lane_of('acme')}-1", "type": "OPENED", "at": AT, "actor": None, "reason": None, "detail": None}
+    assert event == {"id": f"{lane_of('acme')}-1", "type": "OPENED", "at": AT, "actor": None, "reason": None, "detail": NOBODY}
     assert shown == {
         "id": alert.id,
         "tenantId": "acme",
