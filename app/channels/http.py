@@ -1,20 +1,20 @@
 """HTTP as channels use it: bounded in time and size, to checked addresses where a tenant chose them, with answers in our words."""
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from app.domain.addresses import is_address, is_public
+from app.domain.addresses import is_public
 from app.domain.delivery import Answer, Never, Sent, TryAgain
 
 TIMEOUT_SEC = 10.0
@@ -22,7 +22,11 @@ AGAIN = (408, 425, 429)
 MOST_ANSWER_BYTES = 64 * 1024
 """More of an answer than that is not read."""
 
+MOST_CONNECTIONS = 128
+MOST_OF_ONE_HOST = 32
+
 REFUSED = "the address is inside the network, which ALLOW_PRIVATE_WEBHOOKS would have to allow"
+_CODE = re.compile(r"[a-z_]{1,40}")
 
 
 class InsideError(Exception):
@@ -31,16 +35,24 @@ class InsideError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer that came whole. `said` is its JSON, or None where it is something else or longer than we read."""
+    """An answer. `body` is None where it was not read, broke off, or is longer than we read."""
 
     status: int
-    said: Any = None
+    body: bytes | None = None
     retry_after: float | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_success(self) -> bool:
         return 200 <= self.status < 300
+
+    @property
+    def said(self) -> Mapping[str, Any]:
+        """The JSON object that it is; empty where it is something else."""
+        try:
+            said = msgspec.json.decode(self.body or b"")
+        except (msgspec.DecodeError, RecursionError):
+            return {}
+        return said if isinstance(said, dict) else {}
 
 
 class CheckedResolver(AbstractResolver):
@@ -61,12 +73,19 @@ class CheckedResolver(AbstractResolver):
         """Nothing is held."""
 
 
-class Http:
-    """Posts, and follows nobody anywhere. `checked` refuses addresses inside the network."""
+def checked_socket(address: tuple[Any, ...]) -> socket.socket:
+    """The last door, which literal addresses pass too: they ask no resolver."""
+    family, kind, protocol, _, (host, *_) = address
+    if not is_public(str(host)):
+        raise InsideError
+    return socket.socket(family, kind, protocol)
 
-    def __init__(self, session: aiohttp.ClientSession, checked: bool) -> None:
+
+class Http:
+    """Posts, and follows nobody anywhere."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
-        self._checked = checked
 
     async def post(
         self,
@@ -75,38 +94,48 @@ class Http:
         *,
         data: bytes | Mapping[str, str] | aiohttp.FormData,
         headers: Mapping[str, str] | None = None,
-        auth: aiohttp.BasicAuth | None = None,
         read: bool = True,
     ) -> Reply | TryAgain | Never:
-        """The reply, whatever its status; TryAgain or Never where none came. Without `read` the body is left unread."""
-        # A literal address is connected to without asking the resolver.
-        if self._checked and is_address(host := urlsplit(url).hostname or "") and not is_public(host):
-            return Never(REFUSED)
+        """The reply, whatever its status; TryAgain or Never where none came. Without `read` the body is left unread; with it,
+        a success that breaks off is no reply."""
         try:
-            async with self._session.post(url, data=data, headers=headers, auth=auth, allow_redirects=False) as answer:
-                said = await _said(answer) if read else None
-                wait = seconds_of(answer.headers.get("Retry-After"), now)
-                return Reply(answer.status, said, wait, answer.headers)
+            async with self._session.post(url, data=data, headers=headers, allow_redirects=False) as answer:
+                body = await _body(answer) if read else None
+                return Reply(answer.status, body, seconds_of(answer.headers.get("Retry-After"), now))
         except InsideError:
             return Never(REFUSED)
         except TimeoutError:
-            return TryAgain(f"no answer within {self._session.timeout.total:.0f} s")
+            return TryAgain(f"no answer within {self._session.timeout.total:g} s")
         except aiohttp.InvalidURL:
             return Never("the address is no URL")
+        except ValueError:
+            return Never("the request cannot be written: an address or a secret has characters that it may not have")
         except (aiohttp.ClientError, OSError) as error:
-            return Never(REFUSED) if isinstance(error.__cause__, InsideError) else TryAgain(_failure(error))
+            return TryAgain(_failure(error))
 
 
 @asynccontextmanager
 async def open_http(checked: bool, timeout_sec: float = TIMEOUT_SEC) -> AsyncIterator[Http]:
-    connector = aiohttp.TCPConnector(resolver=CheckedResolver() if checked else None, use_dns_cache=not checked, limit=0)
+    """`checked` refuses addresses inside the network."""
+    connector = aiohttp.TCPConnector(
+        resolver=CheckedResolver() if checked else None,
+        socket_factory=checked_socket if checked else None,
+        use_dns_cache=not checked,
+        limit=MOST_CONNECTIONS,
+        limit_per_host=MOST_OF_ONE_HOST,
+    )
     async with aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=timeout_sec),
         cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"User-Agent": "Fleetbeat"},
+        # A proxy would make the checks of addresses for naught, and a .netrc knows nothing of tenants.
+        trust_env=False,
+        # What is small on the wire must not be large in memory.
+        auto_decompress=False,
+        read_bufsize=MOST_ANSWER_BYTES,
+        headers={"User-Agent": "Fleetbeat", "Accept-Encoding": "identity"},
     ) as session:
-        yield Http(session, checked)
+        yield Http(session)
 
 
 def answer_of(reply: Reply) -> Answer:
@@ -120,6 +149,11 @@ def answer_of(reply: Reply) -> Answer:
     return Never(f"answered {reply.status}")
 
 
+def code_of(text: object) -> str | None:
+    """The code of a vendor's error, where it is one: nothing else that a receiver wrote is repeated."""
+    return text if isinstance(text, str) and _CODE.fullmatch(text) else None
+
+
 def seconds_of(retry_after: str | None, now: datetime) -> float | None:
     """Retry-After is seconds, or a date."""
     if retry_after is None:
@@ -128,21 +162,24 @@ def seconds_of(retry_after: str | None, now: datetime) -> float | None:
         return float(retry_after[:9])
     try:
         at = parsedate_to_datetime(retry_after)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(0.0, ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds())
 
 
-async def _said(answer: aiohttp.ClientResponse) -> Any:
+async def _body(answer: aiohttp.ClientResponse) -> bytes | None:
     body = bytearray()
-    async for chunk in answer.content.iter_any():
-        body += chunk
-        if len(body) > MOST_ANSWER_BYTES:
-            return None
     try:
-        return msgspec.json.decode(bytes(body))
-    except msgspec.DecodeError:
+        async for chunk in answer.content.iter_any():
+            body += chunk
+            if len(body) > MOST_ANSWER_BYTES:
+                return None
+    except (aiohttp.ClientError, OSError):
+        # What failed has failed; of a success we have to know what it says.
+        if answer.ok:
+            raise
         return None
+    return bytes(body)
 
 
 def _failure(error: Exception) -> str:
@@ -154,6 +191,8 @@ def _failure(error: Exception) -> str:
             return "the receiver's name is not known"
         case aiohttp.ClientConnectorError():
             return "no connection"
+        case aiohttp.ClientPayloadError():
+            return "the answer broke off"
         case aiohttp.ServerDisconnectedError() | ConnectionError():
             return "the connection was cut before an answer"
         case _:

@@ -4,7 +4,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from app.channels.http import open_http
+from pydantic import SecretStr
+
+from app.channels.http import TIMEOUT_SEC, open_http
+from app.channels.pagerduty import PagerDutyWay
+from app.channels.slack import SlackWay
+from app.channels.sms import SmsWay, Twilio
+from app.channels.telegram import TelegramWay
 from app.channels.way import Way
 from app.channels.webhook import WebhookWay
 from app.domain.channel import ChannelKind
@@ -14,9 +20,25 @@ Ways = Mapping[ChannelKind, Way[Any]]
 
 
 @asynccontextmanager
-async def open_ways(settings: Settings) -> AsyncIterator[Ways]:
+async def open_ways(settings: Settings, timeout_sec: float = TIMEOUT_SEC) -> AsyncIterator[Ways]:
     """`chosen` is for addresses that tenants chose, which may not be inside the network; `known` for those of the settings."""
-    async with open_http(checked=not settings.allow_private_webhooks) as chosen:
+    async with (
+        open_http(not settings.allow_private_webhooks, timeout_sec) as chosen,
+        open_http(False, timeout_sec) as known,
+    ):
         yield {
             ChannelKind.WEBHOOK: WebhookWay(chosen),
+            ChannelKind.SLACK: SlackWay(chosen, known, settings.slack_api_url),
+            ChannelKind.TELEGRAM: TelegramWay(known, settings.telegram_api_url, _shown(settings.telegram_bot_token)),
+            ChannelKind.PAGERDUTY: PagerDutyWay(known, settings.pagerduty_api_url),
+            ChannelKind.SMS: SmsWay(known, _twilio(settings)),
         }
+
+
+def _twilio(settings: Settings) -> Twilio:
+    token = _shown(settings.twilio_auth_token)
+    return Twilio(settings.twilio_api_url, settings.twilio_account_sid, token, settings.twilio_from)
+
+
+def _shown(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()

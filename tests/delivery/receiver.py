@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,11 +25,13 @@ class Call:
 
 @dataclass
 class Receiver:
-    """`answers` are given one after the other: a status, or "reset", "half" or "hang"; then 200."""
+    """`answers` are given one after the other: a status, or "reset", "amid" (cut in the head), "half" (cut in the body), "hang"
+    or "endless"; then 200. `body` and `headers` go with every status."""
 
     url: str = ""
     answers: list[int | str] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
     calls: list[Call] = field(default_factory=list)
     _came: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -47,27 +50,42 @@ class Receiver:
         self._came.set()
         answer = self.answers.pop(0) if self.answers else 200
         if isinstance(answer, int):
-            return web.Response(status=answer, headers=self.headers)
+            return web.Response(status=answer, headers=self.headers, body=self.body)
         assert request.transport is not None
         if answer == "hang":
             await asyncio.sleep(60)
-        if answer == "half":
-            request.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\nhalf")
-        request.transport.abort()
+        if answer == "endless":
+            await _pour(request)
+        request.transport.write(_BEGUN.get(answer, b""))
+        if answer in _BEGUN:
+            request.transport.close()
+        else:
+            request.transport.abort()
         return web.Response()
 
 
+_BEGUN = {"amid": b"HTTP/1.1 200 O", "half": b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\nhalf"}
+
+
+async def _pour(request: web.Request) -> None:
+    """Far more than anybody wants to read: until who asked hangs up."""
+    answer, chunk = web.StreamResponse(), b"x" * 65_536
+    await answer.prepare(request)
+    while True:
+        await answer.write(chunk)
+
+
 @asynccontextmanager
-async def receiving() -> AsyncIterator[Receiver]:
+async def receiving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
     receiver = Receiver()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", receiver.take)
     runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
     host, port = runner.addresses[0][:2]
-    receiver.url = f"http://{host}:{port}/hook"
+    receiver.url = f"{'https' if tls else 'http'}://{host}:{port}/hook"
     try:
         yield receiver
     finally:

@@ -1,0 +1,96 @@
+"""A message as Slack shows it: blocks beside a bar in the colour of the severity, or plain text where that is too much for blocks."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from app.channels.rendering import render
+from app.channels.wording import bundle_headline, clip, facts, headline, line, test_line
+from app.domain.alert import Severity
+from app.domain.message import Message, Note
+
+LONGEST_HEADER = 150
+LONGEST_SECTION = 3_000
+MOST_IN_BLOCKS = 10_000
+"""Slack refuses a message whose blocks have some 12,000 characters between them."""
+
+LONGEST_TEXT = 39_000
+"""Beyond 40,000 it cuts."""
+
+_GREEN = "#2f9e44"
+_COLOURS = {
+    Severity.CRITICAL: "#c92a2a",
+    Severity.HIGH: "#e8590c",
+    Severity.MEDIUM: "#f08c00",
+    Severity.LOW: "#1971c2",
+    Severity.INFO: "#868e96",
+}
+
+
+def payload_of(message: Message) -> dict[str, Any]:
+    if message.is_test:
+        return _attached(_GREEN, "Fleetbeat", [escaped(test_line(message))])
+    if (note := message.note) is not None:
+        runbook = link(note.alert.runbook_url, "Runbook") if note.alert.runbook_url else ""
+        links = [link(note.url, "Open the alert"), *([runbook] if 0 < len(runbook) <= LONGEST_SECTION else [])]
+        said = render("slack.txt", message, facts=[escaped(fact) for fact in facts(note, message)], links=links)
+        return _attached(_colour([note]), headline(note), said.splitlines())
+    return _bundle(message)
+
+
+def escaped(text: str) -> str:
+    """So that nothing in it is markup: no link, and nobody is called by `<!channel>`."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def link(url: str, text: str) -> str:
+    return f"<{escaped(url).replace('|', '%7C')}|{escaped(text)}>"
+
+
+def _bundle(message: Message) -> dict[str, Any]:
+    title = bundle_headline(message)
+    foot = [link(message.dashboard_url, "Open the dashboard")] if message.dashboard_url else []
+    lines = [link(note.url, line(note, message)) for note in message.notes]
+    if _length([*lines, *foot]) <= MOST_IN_BLOCKS:
+        return _attached(_colour(message.notes), title, [*lines, *foot])
+    if _length([title, *lines, *foot]) > LONGEST_TEXT:
+        lines = [escaped(line(note, message)) for note in message.notes]
+    room = LONGEST_TEXT - _length([title, *foot]) - 60
+    kept = list(_within(lines, room))
+    more = [f"… and {len(lines) - len(kept)} more"] if len(kept) < len(lines) else []
+    return {"text": "\n".join([f"*{escaped(title)}*", *kept, *more, *foot])}
+
+
+def _attached(colour: str, title: str, lines: Iterable[str]) -> dict[str, Any]:
+    header = {"type": "header", "text": {"type": "plain_text", "text": clip(title, LONGEST_HEADER), "emoji": True}}
+    sections = [{"type": "section", "text": {"type": "mrkdwn", "text": text}} for text in _sections(lines)]
+    return {"attachments": [{"color": colour, "fallback": title, "blocks": [header, *sections]}]}
+
+
+def _sections(lines: Iterable[str]) -> Iterator[str]:
+    """As few texts as hold the lines."""
+    held: list[str] = []
+    for one in lines:
+        if held and _length([*held, one]) > LONGEST_SECTION:
+            yield "\n".join(held)
+            held = []
+        held.append(one)
+    if held:
+        yield "\n".join(held)
+
+
+def _within(lines: Iterable[str], room: int) -> Iterator[str]:
+    for one in lines:
+        room -= len(one) + 1
+        if room < 0:
+            return
+        yield one
+
+
+def _length(lines: Iterable[str]) -> int:
+    return sum(len(one) + 1 for one in lines)
+
+
+def _colour(notes: Iterable[Note]) -> str:
+    """That of the worst that is not over."""
+    live = [note.alert for note in notes if note.alert.live]
+    return _COLOURS[min(live, key=lambda alert: alert.severity_rank).severity] if live else _GREEN
