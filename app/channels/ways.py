@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from app.channels.email import open_email
 from app.channels.http import open_http
 from app.channels.way import Way
 from app.channels.webhook import WebhookWay
@@ -16,7 +17,8 @@ Ways = Mapping[ChannelKind, Way[Any]]
 @asynccontextmanager
 async def open_ways(settings: Settings) -> AsyncIterator[Ways]:
     """`chosen` is for addresses that tenants chose, which may not be inside the network; `known` for those of the settings."""
-    async with open_http(checked=not settings.allow_private_webhooks) as chosen:
+    async with open_http(checked=not settings.allow_private_webhooks) as chosen, open_email(settings) as email:
         yield {
+            ChannelKind.EMAIL: email,
             ChannelKind.WEBHOOK: WebhookWay(chosen),
         }
