@@ -47,8 +47,8 @@ class EmailWay:
             return answer_to(error)
         return Sent(mail["Message-ID"])
 
-    def close(self) -> None:
-        self._server.close()
+    async def close(self) -> None:
+        await self._server.close()
 
 
 @asynccontextmanager
@@ -57,4 +57,4 @@ async def open_email(settings: Settings) -> AsyncIterator[EmailWay]:
     try:
         yield way
     finally:
-        way.close()
+        await way.close()

@@ -3,6 +3,7 @@
 Nothing that the server says gets further than its three digits.
 """
 
+import asyncio
 import ssl
 from email.message import EmailMessage
 from email.policy import SMTP as CRLF, SMTPUTF8
@@ -24,6 +25,7 @@ from app.domain.delivery import Answer, Never, TryAgain
 from app.settings import Settings
 
 IDLE_CONNECTIONS = 8
+GOODBYE_SEC = 1.0
 _TOO_LARGE = 552
 _WANTS_LOGIN = (530, 534, 535, 538)
 
@@ -58,9 +60,9 @@ class MailServer:
         else:
             connection.close()
 
-    def close(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
+    async def close(self) -> None:
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*map(_say_goodbye, idle))
 
     async def _take(self) -> SMTP:
         while self._idle:
@@ -106,6 +108,15 @@ class MailServer:
             raise RefusedError(TryAgain("the mail server takes no login as SMTP_TLS has it"))
         secret = self._settings.smtp_password
         await connection.login(user.encode(), b"" if secret is None else secret.get_secret_value().encode())
+
+
+async def _say_goodbye(connection: SMTP) -> None:
+    try:
+        await connection.quit(timeout=GOODBYE_SEC)
+    except (SMTPException, OSError):
+        pass  # it was idle: nothing is lost
+    finally:
+        connection.close()
 
 
 async def _start_tls(connection: SMTP) -> None:
