@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "contract": "app.commands.contract",
     "simulate": "app.commands.simulate",
     "rules": "app.commands.rules",
+    "notify": "app.commands.notify",
 }
 
 

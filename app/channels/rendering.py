@@ -7,11 +7,17 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from app.channels.wording import happened, link, news, one_line, when
 from app.domain.message import Message
 
 
-def _when(at: datetime, timezone: str) -> str:
-    return f"{at.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M:%S %Z}"
+def _clock(at: datetime, timezone: str) -> str:
+    """Short, for long lists."""
+    return f"{at.astimezone(ZoneInfo(timezone)):%m-%d %H:%M:%S}"
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _figure(value: float) -> str:
@@ -26,7 +32,16 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.filters.update(when=_when, figure=_figure)
+_ENVIRONMENT.filters.update(
+    when=when,
+    clock=_clock,
+    figure=_figure,
+    happened=happened,
+    link=link,
+    lower_first=_lower_first,
+    one_line=one_line,
+    news=news,
+)
 
 
 def render(template: str, message: Message, **more: Any) -> str:

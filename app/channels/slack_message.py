@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from app.channels.rendering import render
-from app.channels.wording import bundle_headline, clip, facts, headline, line, test_line
+from app.channels.brief import bundle_headline, clip, facts, headline, line, test_line
 from app.domain.alert import Severity
 from app.domain.message import Message, Note
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from app.channels.http import Http, Reply, answer_of
 from app.channels.rendering import render
-from app.channels.wording import clip, facts, test_line, word
+from app.channels.brief import clip, facts, test_line, word
 from app.domain.channel import SmsConfig
 from app.domain.delivery import Answer, Never, Sent
 from app.domain.message import Message, Note

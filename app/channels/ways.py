@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from app.channels.email import open_email
 from app.channels.http import TIMEOUT_SEC, open_http
 from app.channels.pagerduty import PagerDutyWay
 from app.channels.slack import SlackWay
@@ -25,8 +26,10 @@ async def open_ways(settings: Settings, timeout_sec: float = TIMEOUT_SEC) -> Asy
     async with (
         open_http(not settings.allow_private_webhooks, timeout_sec) as chosen,
         open_http(False, timeout_sec) as known,
+        open_email(settings) as email,
     ):
         yield {
+            ChannelKind.EMAIL: email,
             ChannelKind.WEBHOOK: WebhookWay(chosen),
             ChannelKind.SLACK: SlackWay(chosen, known, settings.slack_api_url),
             ChannelKind.TELEGRAM: TelegramWay(known, settings.telegram_api_url, _shown(settings.telegram_bot_token)),

@@ -1,0 +1,60 @@
+"""The way out by mail: one mail for each message, by the mail server of the settings."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiosmtplib import SMTPException
+
+from app.channels.mail import UnusableAddressError, compose
+from app.channels.smtp import MailServer, RefusedError, answer_to
+from app.domain.channel import EmailConfig
+from app.domain.delivery import Answer, Never, Sent, TryAgain
+from app.domain.message import Message
+from app.settings import Settings
+
+TIMEOUT_SEC = 20.0
+"""For all of a try; less than its lease."""
+
+AT_ONCE = 8
+"""Connections to the server. Many servers take no more than ten of one client."""
+
+NO_SERVER = "no mail server is set: SMTP_HOST"
+
+
+class EmailWay:
+    """The receipt is the Message-ID, which is the same for every try, so that a mail that came twice can be known."""
+
+    def __init__(self, settings: Settings, timeout_sec: float = TIMEOUT_SEC) -> None:
+        self._settings = settings
+        self._timeout_sec = timeout_sec
+        self._server = MailServer(settings, timeout_sec)
+        self._room = asyncio.Semaphore(AT_ONCE)
+
+    async def send(self, config: EmailConfig, message: Message) -> Answer:
+        if self._settings.smtp_host is None:
+            return Never(NO_SERVER)
+        try:
+            mail = compose(message, self._settings.smtp_from)
+        except UnusableAddressError as error:
+            return Never(str(error))
+        try:
+            async with asyncio.timeout(self._timeout_sec), self._room:
+                await self._server.post(mail)
+        except TimeoutError:
+            return TryAgain("the mail server did not answer in time")
+        except (SMTPException, RefusedError, OSError, ValueError) as error:
+            return answer_to(error)
+        return Sent(mail["Message-ID"])
+
+    async def close(self) -> None:
+        await self._server.close()
+
+
+@asynccontextmanager
+async def open_email(settings: Settings) -> AsyncIterator[EmailWay]:
+    way = EmailWay(settings)
+    try:
+        yield way
+    finally:
+        await way.close()

@@ -1,0 +1,109 @@
+"""A made-up message, to see what a channel makes of one."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from app.domain.alert import SEVERITY_RANK, Alert, AlertEventType, AlertStatus, Resolution, Severity
+from app.domain.device import Device, DeviceStatus
+from app.domain.message import TEST_EVENT, Bundling, Message, Note
+from app.domain.subject import SubjectKind
+
+_UNSENT = (AlertEventType.RESYNC, AlertEventType.BOOKMARK, AlertEventType.NOTIFIED, AlertEventType.DELIVERY_DEAD)
+
+EVENTS: Mapping[str, AlertEventType | None] = {
+    "device.offline": AlertEventType.OPENED,
+    "device.online": AlertEventType.RESOLVED,
+    **{f"alert.{kind.value}": kind for kind in AlertEventType if kind not in _UNSENT},
+    TEST_EVENT: None,
+}
+"""What there is to show, by its name on the wire."""
+
+_SEVERITIES = (Severity.HIGH, Severity.CRITICAL, Severity.MEDIUM)
+
+
+def sample_message(event: str, now: datetime, url: str, bundle: int = 0, why: Bundling = Bundling.STORM) -> Message:
+    """`event` is one of EVENTS; `bundle` of them together where it is more than none, every fourth over by now."""
+    kind = EVENTS[event]
+    if kind is None:
+        notes: tuple[Note, ...] = ()
+    elif bundle:
+        notes = tuple(_note(event, kind, place, now, url) for place in range(bundle))
+        notes += tuple(_note("device.online", AlertEventType.RESOLVED, place, now, url) for place in range(3, bundle, 4))
+    else:
+        notes = (_note(event, kind, 0, now, url),)
+    return Message(
+        id=f"sample-{event}-{bundle}",
+        tenant_id="acme",
+        tenant_name="Acme",
+        timezone="Europe/Berlin",
+        now=now,
+        channel_name="On call",
+        notes=notes,
+        bundling=why if bundle and notes else None,
+        to="olga@example.com",
+        dashboard_url=url,
+    )
+
+
+def _note(event: str, kind: AlertEventType, place: int, now: datetime, url: str) -> Note:
+    alert = _alert(event, kind, place, now)
+    began = kind is AlertEventType.OPENED
+    return Note(
+        event=event,
+        type=kind,
+        at=alert.first_seen if began else now,
+        alert=alert,
+        url=f"{url}/alerts/{alert.id}",
+        device=_device(alert, now),
+        actor=None if began or kind is AlertEventType.RESOLVED else "olga@example.com",
+        reason=None if began else "the switch of aisle 3 was without power",
+        also_told=("Slack #tills", "PagerDuty"),
+    )
+
+
+def _alert(event: str, kind: AlertEventType, place: int, now: datetime) -> Alert:
+    severity, over = _SEVERITIES[place % len(_SEVERITIES)], kind is AlertEventType.RESOLVED
+    silence, since = event.startswith("device."), now - timedelta(minutes=14, seconds=place)
+    name = f"Till {place + 1}"
+    return Alert(
+        id=f"5f1c9a7e{place:04d}",
+        tenant_id="acme",
+        rule_key="device_offline" if silence else "cpu_high",
+        dedup_key=f"sample/{place}",
+        subject_kind=SubjectKind.DEVICE,
+        subject_id=f"till-{place + 1}",
+        severity=severity,
+        severity_rank=SEVERITY_RANK[severity],
+        status=AlertStatus.RESOLVED if over else AlertStatus.OPEN,
+        live=not over,
+        title=f"{'Device offline' if silence else 'CPU high'}: {name}",
+        message="no beat for 134 s, offline after 120 s" if silence else "cpuUsage is 97.25, over 90 for 300 s",
+        first_seen=since,
+        last_seen=now,
+        store_id=f"s-{place % 5 + 1}",
+        value=134.0 if silence else 97.25,
+        threshold=120.0 if silence else 90.0,
+        unit="s" if silence else "%",
+        assignee="olga@example.com" if kind is AlertEventType.ASSIGNED else None,
+        resolved_at=now if over else None,
+        resolution=Resolution.RECOVERED if over else None,
+        runbook_url="https://wiki.example.com/runbooks/tills",
+    )
+
+
+def _device(alert: Alert, now: datetime) -> Device:
+    return Device(
+        id=f"acme/{alert.subject_id}",
+        tenant_id="acme",
+        device_id=alert.subject_id,
+        lane=0,
+        status=DeviceStatus.OFFLINE if alert.live else DeviceStatus.ONLINE,
+        since=alert.first_seen,
+        created_at=now - timedelta(days=90),
+        offline_after=120,
+        wake_after=120,
+        last_seen=alert.first_seen - timedelta(seconds=120),
+        store_id=alert.store_id,
+        name=alert.title.partition(": ")[2],
+        hostname=f"{alert.subject_id}.local",
+    )
