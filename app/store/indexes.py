@@ -110,7 +110,10 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         IndexModel([("lane", _UP), ("changed_at", _UP)], name="changed_feed"),
         IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0),
     ],
-    "channels": [IndexModel([("tenant_id", _UP), ("created_at", _UP)], name="by_tenant")],
+    "channels": [
+        IndexModel([("tenant_id", _UP), ("created_at", _UP)], name="by_tenant"),
+        IndexModel([("owner_id", _UP), ("created_at", _UP)], name="by_owner", partialFilterExpression=_named("owner_id")),
+    ],
     "deliveries": [
         IndexModel(
             [("next_attempt_at", _UP)],

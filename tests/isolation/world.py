@@ -9,12 +9,13 @@ from typing import Any
 from pymongo import MongoClient
 
 from app.api_keys import ApiKeyInput, create_api_key
-from app.channel_changes import ChannelInput, WebhookInput, create_channel
+from app.channel_changes import create_channel
 from app.context import Context
 from app.domain.alert import AlertEventType, AlertStatus, Severity
 from app.domain.beat import Metric
 from app.domain.beat_input import BeatInput
 from app.domain.channel import Channel
+from app.domain.channel_input import ChannelInput, WebhookInput
 from app.domain.cursor import StreamCursor, write_cursor
 from app.domain.delivery import Delivery, DeliveryStatus
 from app.domain.device import Device, DeviceStatus
@@ -145,7 +146,7 @@ class World:
         await note_metrics(self.context, lane_of(tenant_id))
         await self._alarm(tenant_id)
         webhook = WebhookInput(url="https://hooks.example.com/x", secret=f"a secret of {tenant_id}")
-        wanted_channel = ChannelInput(name=f"Pager of {tenant_id}", webhook=webhook)
+        wanted_channel = ChannelInput(name=f"Pager of {tenant_id}", config=webhook)
         channel = await create_channel(self.context, admin, wanted_channel)
         await self.context.store.deliveries.insert([_dead(channel, who) for who in ("mate", "owner")])
         lane = lane_of(tenant_id)
