@@ -6,6 +6,8 @@ from typing import Any
 from app.context import Context
 from app.domain.channel import Channel, ChannelConfig, ChannelKind
 from app.domain.channel_shown import shown_config
+from app.domain.faults import Faults
+from app.domain.rule_check import check_channel_ids
 from app.domain.tenant import Role, Scope
 from app.errors import NotFoundError
 from app.principal import Principal, PrincipalKind, read_scope
@@ -39,6 +41,13 @@ async def shared_channels(context: Context, tenant_ids: Collection[str]) -> list
     """Of each tenant that the caller has been given."""
     found = await context.store.channels.shared(Scope(frozenset(tenant_ids)))
     return [[channel for channel in found if channel.tenant_id == tenant_id] for tenant_id in tenant_ids]
+
+
+async def check_shared(context: Context, tenant_id: str, channel_ids: Collection[str] | None, path: str, faults: Faults) -> None:
+    """Adds every id that is no shared channel of the tenant."""
+    if channel_ids:
+        [shared] = await shared_channels(context, [tenant_id])
+        check_channel_ids(channel_ids, {channel.id for channel in shared}, path, faults)
 
 
 async def channel_to_change(context: Context, principal: Principal, channel_id: str) -> Channel:
