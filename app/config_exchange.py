@@ -116,7 +116,8 @@ async def _planned(context: Context, order: _Order, session: Session | None = No
         raise NotFoundError(f"tenant {order.tenant_id!r} is gone")
     kept = await context.store.rules.applying([tenant.id], session=session)
     own, defaults = rules_as_kept(context, kept, tenant)
-    book = Book(tenant_id=tenant.id, now=context.clock.now(), own=own, defaults=defaults)
+    channels = frozenset(channel.id for channel in await context.store.channels.shared(only(tenant.id), session))
+    book = Book(tenant_id=tenant.id, now=context.clock.now(), own=own, defaults=defaults, channel_ids=channels)
     faults = Faults()
     settings = {name: value for name, value in (order.config.thresholds or {}).items() if value is not None}
     check_settings(settings, "thresholds", faults)

@@ -6,7 +6,6 @@ import msgspec
 
 from app.audit import write_audit
 from app.context import Context
-from app.domain.channel import Channel
 from app.domain.delivery import Delivery, DeliveryStatus
 from app.domain.page import require_first
 from app.domain.tenant import Role, Scope
@@ -35,13 +34,6 @@ async def deliveries_of(context: Context, alerts: Sequence[tuple[str, str]]) -> 
     scope = Scope(frozenset(tenant_id for tenant_id, _ in alerts))
     found = await context.store.deliveries.of_alerts(scope, {alert_id for _, alert_id in alerts})
     return [found.get(alert_id, []) for _, alert_id in alerts]
-
-
-async def channels_of(context: Context, asked: Sequence[tuple[str, str]]) -> list[Channel | None]:
-    """(tenant, id); None where a channel was deleted."""
-    scope = Scope(frozenset(tenant_id for tenant_id, _ in asked))
-    found = await context.store.channels.get_many(scope, {channel_id for _, channel_id in asked})
-    return [found.get(channel_id) for _, channel_id in asked]
 
 
 async def retry_delivery(context: Context, principal: Principal, delivery_id: str) -> Delivery:

@@ -1,8 +1,10 @@
 """Making, changing, switching and deleting rules."""
 
 import msgspec
+from msgspec import UNSET
 
 from app.audit import write_audit
+from app.channel_access import check_shared
 from app.context import Context
 from app.domain.faults import Faults
 from app.domain.ids import new_id
@@ -20,8 +22,9 @@ from app.tenants import known_tenant
 
 async def create_rule(context: Context, principal: Principal, tenant_id: str | None, wanted: RuleInput) -> Rule:
     """Makes a tenant's own rule; one with the key of a rule of the platform takes its place in that tenant."""
-    tenant_id = write_tenant(principal, tenant_id, Role.ADMIN)
-    rule = _new_rule(context, principal, tenant_id, wanted)
+    tenant_id, faults = write_tenant(principal, tenant_id, Role.ADMIN), Faults()
+    await check_shared(context, tenant_id, wanted.channel_ids, "input.channelIds", faults)
+    rule = _new_rule(context, principal, tenant_id, wanted, faults)
     await known_tenant(context, tenant_id)
     kept = await context.store.rules.applying([tenant_id])
     if sum(other.tenant_id is not None and other.overridden is None for other in kept) >= MOST_RULES:
@@ -68,8 +71,10 @@ async def _change(
         rule = await _own_to_change(context, principal, rule_id)
         if version is not None and rule.version != version:
             raise moved_on(rule)
-        default = await default_of(context, rule)
-        after = await keep_change(context, principal, action, rule, patched(rule, patch, default), default)
+        default, faults = await default_of(context, rule), Faults()
+        if rule.tenant_id is not None and patch.channel_ids is not UNSET:
+            await check_shared(context, rule.tenant_id, patch.channel_ids, "patch.channelIds", faults)
+        after = await keep_change(context, principal, action, rule, patched(rule, patch, default, faults), default)
         if after is not None:
             return after
     raise moved_on(await _own_to_change(context, principal, rule_id))
@@ -85,8 +90,8 @@ async def _own_to_change(context: Context, principal: Principal, rule_id: str) -
     return rule
 
 
-def _new_rule(context: Context, principal: Principal, tenant_id: str, wanted: RuleInput) -> Rule:
-    now, faults = context.clock.now(), Faults()
+def _new_rule(context: Context, principal: Principal, tenant_id: str, wanted: RuleInput, faults: Faults) -> Rule:
+    now = context.clock.now()
     key = key_from_name(wanted.name[:200]) if wanted.key is None else wanted.key
     if wanted.key is None and not key:
         faults.require(not wanted.name.strip(), "input.key", "cannot be made from the name: give one")

@@ -1,9 +1,12 @@
 """A tenant's own version of a rule of the platform: it sets some fields itself, and follows the default in the others."""
 
 import msgspec
+from msgspec import UNSET
 
 from app.audit import write_audit
+from app.channel_access import check_shared
 from app.context import Context
+from app.domain.faults import Faults
 from app.domain.rule import Rule
 from app.domain.rule_input import RulePatch, override_of, patched
 from app.domain.tenant import Role, Tenant, only
@@ -25,7 +28,10 @@ async def override_rule(context: Context, principal: Principal, tenant_id: str |
     tenant = await known_tenant(context, write_tenant(principal, tenant_id, Role.ADMIN))
     for _ in range(TRIES):
         own, default = await _to_override(context, tenant, key)
-        wanted = patched(own or override_of(default, tenant.id, context.clock.now()), patch, default)
+        faults = Faults()
+        if patch.channel_ids is not UNSET:
+            await check_shared(context, tenant.id, patch.channel_ids, "patch.channelIds", faults)
+        wanted = patched(own or override_of(default, tenant.id, context.clock.now()), patch, default, faults)
         if own is None:
             after = await _make(context, principal, wanted, default)
         else:

@@ -7,11 +7,12 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from app.audit import write_audit
+from app.channel_access import check_shared
 from app.context import Context
 from app.domain.faults import WEEK, Faults
 from app.domain.ids import is_tenant_id
 from app.domain.plain import wire_name
-from app.domain.rule_check import MOST_AN_HOUR
+from app.domain.rule_check import MOST_AN_HOUR, check_channel_ids
 from app.domain.tenant import Role, Tenant, only
 from app.errors import ConflictError, NotFoundError
 from app.evaluation import refresh_wake_ups
@@ -37,9 +38,10 @@ class TenantPatch(msgspec.Struct, frozen=True, kw_only=True):
     max_alerts_per_hour: int | UnsetType | None = UNSET
     shared_fate_ratio: float | UnsetType | None = UNSET
     shared_fate_min: int | UnsetType | None = UNSET
+    default_channel_ids: tuple[str, ...] | UnsetType | None = UNSET
 
 
-_FOLLOWS = ("offline_after_sec", "sync_lag_warn_sec", "max_alerts_per_hour")
+_FOLLOWS = ("offline_after_sec", "sync_lag_warn_sec", "max_alerts_per_hour", "default_channel_ids")
 _BOUNDS: dict[str, tuple[float, float]] = {
     "offline_after_sec": (1, WEEK),
     "sync_lag_warn_sec": (1, WEEK),
@@ -60,6 +62,7 @@ async def create_tenant(context: Context, principal: Principal, tenant_id: str, 
     faults.require(is_tenant_id(tenant_id), "id", hint)
     given = {name: value for name, value in _given(patch).items() if value is not None}
     check_settings(given, "input", faults)
+    check_channel_ids(given.get("default_channel_ids", ()), (), "input.defaultChannelIds", faults)
     faults.refuse()
     tenant = Tenant(**{"name": tenant_id, **given, "id": tenant_id, "created_at": context.clock.now()})
     if not await context.store.tenants.insert(tenant):
@@ -75,6 +78,7 @@ async def update_tenant_config(context: Context, principal: Principal, tenant_id
     for name, value in given.items():
         faults.require(value is not None or name in _FOLLOWS, _path(name), "must have a value")
     check_settings({name: value for name, value in given.items() if value is not None}, "input", faults)
+    await check_shared(context, tenant_id, given.get("default_channel_ids"), "input.defaultChannelIds", faults)
     faults.refuse()
     before = await known_tenant(context, tenant_id)
     if not given:

@@ -11,7 +11,7 @@ from app.domain import tenant as domain
 from app.domain.tenant import Role
 from app.errors import ForbiddenError
 from schema.context import Info
-from schema.given import given, given_or
+from schema.given import given, given_or, listed
 from schema.paging import PageInfo, page_info
 from schema.scalars import JSON, Cursor
 
@@ -38,6 +38,12 @@ class TenantConfig:
     max_alerts_per_hour: int | None
     shared_fate_ratio: float
     shared_fate_min: int
+    kept: strawberry.Private[domain.Tenant]
+
+    @strawberry.field
+    async def default_channel_ids(self, info: Info) -> list[ID]:
+        shared = await info.context.loaders.shared_channels.load(self.kept.id)
+        return [ID(one) for one in domain.default_channels(self.kept, [channel.id for channel in shared])]
 
 
 @strawberry.input(description="A patch: what is left out stays as it is; null clears, where a tenant can be without.")
@@ -53,6 +59,9 @@ class TenantConfigInput:
     max_alerts_per_hour: int | None = UNSET
     shared_fate_ratio: float | None = UNSET
     shared_fate_min: int | None = UNSET
+    default_channel_ids: list[ID] | None = strawberry.field(
+        default=UNSET, description="shared channels for rules that name none; null is all of them, [] is none"
+    )
 
 
 @strawberry.type
@@ -161,7 +170,7 @@ class AdministrationMutation:
     @strawberry.mutation
     async def create_tenant(self, info: Info, id: ID, input: TenantConfigInput) -> TenantConfig:  # noqa: A002
         context = info.context.context
-        patch = tenant_changes.TenantPatch(**given(input))
+        patch = _patch(input)
         return await _tenant_config(context, await tenant_changes.create_tenant(context, info.context.principal, id, patch))
 
     @strawberry.mutation
@@ -171,7 +180,7 @@ class AdministrationMutation:
         input: TenantConfigInput,  # noqa: A002
         tenant_id: ID | None = None,
     ) -> TenantConfig:
-        context, patch = info.context.context, tenant_changes.TenantPatch(**given(input))
+        context, patch = info.context.context, _patch(input)
         tenant = await tenant_changes.update_tenant_config(context, info.context.principal, tenant_id, patch)
         return await _tenant_config(context, tenant)
 
@@ -199,6 +208,13 @@ class AdministrationMutation:
         return await api_keys.revoke_api_key(info.context.context, info.context.principal, id)
 
 
+def _patch(written: TenantConfigInput) -> tenant_changes.TenantPatch:
+    values = given(written)
+    if values.get("default_channel_ids"):
+        values["default_channel_ids"] = list(dict.fromkeys(values["default_channel_ids"]))
+    return tenant_changes.TenantPatch(**{name: listed(value) for name, value in values.items()})
+
+
 async def _tenant_config(context: Context, tenant: domain.Tenant) -> TenantConfig:
     return TenantConfig(
         tenant_id=ID(tenant.id),
@@ -213,6 +229,7 @@ async def _tenant_config(context: Context, tenant: domain.Tenant) -> TenantConfi
         max_alerts_per_hour=tenant.max_alerts_per_hour,
         shared_fate_ratio=tenant.shared_fate_ratio,
         shared_fate_min=tenant.shared_fate_min,
+        kept=tenant,
     )
 
 

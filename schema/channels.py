@@ -1,24 +1,25 @@
 """Channels and deliveries on the wire."""
 
 from datetime import datetime
+from typing import Annotated
 
 import strawberry
-from msgspec import UNSET as LEFT_OUT
-from strawberry import ID, UNSET
+from strawberry import ID
 
-from app import channel_changes, deliveries
-from app.channel_changes import ChannelInput as NewChannel, ChannelPatch as Patch, WebhookInput
+from app import channel_access, channel_changes, channel_testing, deliveries
 from app.domain import channel as channels, delivery as kept
 from app.domain.alert import Severity
 from app.domain.channel import ChannelKind
 from app.domain.delivery import DeliveryStatus
+from schema.channel_inputs import ChannelInput, ChannelPatch, channel_input, channel_patch
 from schema.context import Info
-from schema.given import given, given_or, listed
+from schema.given import given_or
 from schema.scalars import JSON
 
 
 @strawberry.type
 class Channel:
+    kept: strawberry.Private[channels.Channel]
     id: ID
     tenant_id: ID
     name: str
@@ -28,7 +29,19 @@ class Channel:
     severities: list[Severity]
     last_sent_at: datetime | None
     last_error: str | None
-    config: JSON
+    owner_id: ID | None = strawberry.field(description="whose own it is, which that person alone sees; null for a shared channel")
+    disabled_because: str | None = strawberry.field(description="why Fleetbeat switched it off itself")
+
+    @strawberry.field
+    def config(self, info: Info) -> JSON:
+        return JSON(channel_access.config_shown(info.context.context, info.context.principal, self.kept))
+
+    @strawberry.field
+    async def fallback(self, info: Info) -> Annotated["Channel", strawberry.lazy("schema.channels")] | None:
+        if self.kept.fallback_id is None:
+            return None
+        found = await info.context.loaders.channel.load((self.kept.tenant_id, self.kept.fallback_id))
+        return None if found is None else channel(found)
 
 
 @strawberry.type
@@ -55,39 +68,11 @@ class Delivery:
         return None if found is None else channel(found)
 
 
-@strawberry.input(description="A webhook. The secret is needed to create it, and kept when it is left out of a patch.")
-class WebhookConfig:
-    url: str
-    secret: str | None = UNSET
-
-
-@strawberry.input(one_of=True)
-class ChannelConfigInput:
-    webhook: WebhookConfig | None = UNSET
-
-
-@strawberry.input
-class ChannelInput:
-    name: str
-    config: ChannelConfigInput
-    tenant_id: ID | None = UNSET
-    enabled: bool | None = True
-    severities: list[Severity] | None = UNSET
-
-
-@strawberry.input(description="A patch: what is left out stays as it is; null severities are all of them.")
-class ChannelPatch:
-    name: str | None = UNSET
-    config: ChannelConfigInput | None = UNSET
-    enabled: bool | None = UNSET
-    severities: list[Severity] | None = UNSET
-
-
 @strawberry.type
 class ChannelQuery:
     @strawberry.field
     async def channels(self, info: Info, tenant_id: ID | None = None) -> list[Channel]:
-        found = await channel_changes.list_channels(info.context.context, info.context.principal, tenant_id)
+        found = await channel_access.list_channels(info.context.context, info.context.principal, tenant_id)
         return [channel(one) for one in found]
 
     @strawberry.field
@@ -109,15 +94,12 @@ class ChannelQuery:
 class ChannelMutation:
     @strawberry.mutation
     async def create_channel(self, info: Info, input: ChannelInput) -> Channel:  # noqa: A002
-        values = {name: listed(value) for name, value in given(input).items() if value is not None and name != "config"}
-        wanted = NewChannel(**values, webhook=_webhook(input.config))
+        wanted = channel_input(input)
         return channel(await channel_changes.create_channel(info.context.context, info.context.principal, wanted))
 
     @strawberry.mutation
     async def update_channel(self, info: Info, id: ID, patch: ChannelPatch) -> Channel:  # noqa: A002
-        values = {name: listed(value) for name, value in given(patch).items() if name != "config"}
-        config = LEFT_OUT if patch.config is UNSET else None if patch.config is None else _webhook(patch.config)
-        wanted = Patch(**values, webhook=config)
+        wanted = channel_patch(patch)
         return channel(await channel_changes.update_channel(info.context.context, info.context.principal, id, wanted))
 
     @strawberry.mutation
@@ -126,7 +108,7 @@ class ChannelMutation:
 
     @strawberry.mutation
     async def test_channel(self, info: Info, id: ID) -> Delivery:  # noqa: A002
-        return delivery(await channel_changes.try_channel(info.context.context, info.context.principal, id))
+        return delivery(await channel_testing.try_channel(info.context.context, info.context.principal, id))
 
     @strawberry.mutation
     async def retry_delivery(self, info: Info, id: ID) -> Delivery:  # noqa: A002
@@ -135,6 +117,7 @@ class ChannelMutation:
 
 def channel(one: channels.Channel) -> Channel:
     return Channel(
+        kept=one,
         id=ID(one.id),
         tenant_id=ID(one.tenant_id),
         name=one.name,
@@ -144,7 +127,8 @@ def channel(one: channels.Channel) -> Channel:
         severities=list(one.severities or Severity),
         last_sent_at=one.last_sent_at,
         last_error=one.last_error,
-        config=JSON({one.kind.value: {"url": one.target}}),
+        owner_id=None if one.owner_id is None else ID(one.owner_id),
+        disabled_because=one.disabled_because,
     )
 
 
@@ -164,10 +148,3 @@ def delivery(one: kept.Delivery) -> Delivery:
         skipped_because=one.skipped_because,
         alert_ids=[] if one.alert_id is None else [ID(one.alert_id)],
     )
-
-
-def _webhook(config: ChannelConfigInput) -> WebhookInput:
-    written = config.webhook
-    if not isinstance(written, WebhookConfig):
-        raise TypeError("the schema lets nothing else through")
-    return WebhookInput(url=written.url, secret=written.secret or None)

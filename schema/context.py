@@ -27,7 +27,7 @@ class OperationContext:
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
-        self.loaders = Loaders(self.context)
+        self.loaders = Loaders(self.context, self.principal)
 
 
 Info = strawberry.Info[OperationContext, None]

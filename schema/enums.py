@@ -4,7 +4,7 @@ import strawberry
 
 from app.domain.alert import AlertEventType, AlertStatus, Resolution, Severity
 from app.domain.beat import HealthStatus
-from app.domain.channel import ChannelKind
+from app.domain.channel import ChannelKind, WebhookFormat
 from app.domain.delivery import DeliveryStatus
 from app.domain.device import DeviceStatus
 from app.domain.operational_event import EventKind, EventOutcome
@@ -31,6 +31,7 @@ for _enum in (
     Role,
     Severity,
     SubjectKind,
+    WebhookFormat,
 ):
     strawberry.enum(_enum)
 strawberry.enum(Resolution, name="ResolutionKind")

@@ -6,8 +6,9 @@ from datetime import datetime
 from strawberry.dataloader import DataLoader
 
 from app.alerts import PastEvent, timelines
+from app.channel_access import channels_of, shared_channels
 from app.context import Context
-from app.deliveries import channels_of, deliveries_of
+from app.deliveries import deliveries_of
 from app.devices import health_of
 from app.domain.alert import Alert
 from app.domain.beat import Beat, HealthStatus
@@ -17,6 +18,7 @@ from app.domain.device import Device
 from app.domain.rule import Rule
 from app.domain.tenant import Scope
 from app.domain.uptime import Uptime
+from app.principal import Principal
 from app.rules import Asked, count_live, rules_of
 from app.uptime import uptimes
 
@@ -24,8 +26,9 @@ from app.uptime import uptimes
 class Loaders:
     """A loader for each question. Keys are of things that the caller has been given, so their scope is theirs."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, principal: Principal) -> None:
         self._context = context
+        self._principal = principal
         self.clear()
 
     def clear(self) -> None:
@@ -48,6 +51,7 @@ class Loaders:
         self.rule: DataLoader[tuple[str, str], Rule | None] = DataLoader(self._rules)
         self.deliveries: DataLoader[tuple[str, str], list[Delivery]] = DataLoader(self._deliveries)
         self.channel: DataLoader[tuple[str, str], Channel | None] = DataLoader(self._channels)
+        self.shared_channels: DataLoader[str, list[Channel]] = DataLoader(self._shared_channels)
         self.live_of_rule: DataLoader[Asked, int] = DataLoader(self._live_of_rules)
 
     async def _devices(self, keys: list[str]) -> Sequence[Device | None]:
@@ -98,7 +102,10 @@ class Loaders:
         return await deliveries_of(self._context, asked)
 
     async def _channels(self, asked: list[tuple[str, str]]) -> Sequence[Channel | None]:
-        return await channels_of(self._context, asked)
+        return await channels_of(self._context, self._principal, asked)
+
+    async def _shared_channels(self, tenant_ids: list[str]) -> Sequence[list[Channel]]:
+        return await shared_channels(self._context, tenant_ids)
 
     async def _live_of_rules(self, asked: list[Asked]) -> Sequence[int]:
         return await count_live(self._context, asked)

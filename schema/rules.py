@@ -1,6 +1,7 @@
 """Rules on the wire."""
 
 from datetime import datetime
+from typing import Any
 
 import strawberry
 from strawberry import ID, UNSET
@@ -12,6 +13,7 @@ from app.domain.plain import wire_name
 from app.domain.rule import NoDataPolicy
 from app.domain.rule_input import RuleInput, RulePatch
 from app.domain.tenant import Scope
+from schema.channels import Channel, channel
 from schema.context import Info
 from schema.given import given
 from schema.rule_conditions import RuleCondition, RuleConditionInput, read_condition, show_condition
@@ -54,6 +56,13 @@ class AlertRule:
     overridden: list[str] = strawberry.field(description="what a tenant's version of a default sets itself; else empty")
     seen_in: strawberry.Private[Scope]
 
+    channel_ids: strawberry.Private[tuple[str, ...]]
+
+    @strawberry.field
+    async def channels(self, info: Info) -> list[Channel]:
+        asked = [(str(self.tenant_id), one) for one in self.channel_ids]
+        return [channel(one) for one in await info.context.loaders.channel.load_many(asked) if one is not None]
+
     @strawberry.field
     async def open_alerts(self, info: Info) -> int:
         return await info.context.loaders.live_of_rule.load((self.seen_in, self.tenant_id, self.key))
@@ -84,6 +93,9 @@ class AlertRuleInput:
     auto_resolve: bool | None = True
     no_data: NoDataPolicy | None = NoDataPolicy.KEEP
     runbook_url: str | None = UNSET
+    channel_ids: list[ID] | None = strawberry.field(
+        default=UNSET, description="shared channels of the tenant; without any, the tenant's default ones are told"
+    )
 
 
 @strawberry.input(
@@ -104,6 +116,7 @@ class AlertRulePatch:
     auto_resolve: bool | None = UNSET
     no_data: NoDataPolicy | None = UNSET
     runbook_url: str | None = UNSET
+    channel_ids: list[ID] | None = UNSET
 
 
 @strawberry.type
@@ -195,6 +208,7 @@ def alert_rule(rule: domain.Rule, seen_in: Scope) -> AlertRule:
         error_count=rule.error_count,
         overridden=[wire_name(name) for name in rule.overridden or ()],
         seen_in=seen_in,
+        channel_ids=rule.channel_ids,
     )
 
 
@@ -214,7 +228,7 @@ def rule_input(written: AlertRuleInput) -> RuleInput:
     values["condition"] = read_condition(written.condition)
     if "scope" in values:
         values["scope"] = _read_scope(values["scope"])
-    return RuleInput(**values)
+    return RuleInput(**_with_channels(values))
 
 
 def _rule_patch(written: AlertRulePatch) -> RulePatch:
@@ -223,7 +237,12 @@ def _rule_patch(written: AlertRulePatch) -> RulePatch:
         values["condition"] = read_condition(values["condition"])
     if values.get("scope") is not None:
         values["scope"] = _read_scope(values["scope"])
-    return RulePatch(**values)
+    return RulePatch(**_with_channels(values))
+
+
+def _with_channels(values: dict[str, Any]) -> dict[str, Any]:
+    ids = values.get("channel_ids")
+    return values if ids is None else {**values, "channel_ids": tuple(dict.fromkeys(ids))}
 
 
 def _read_scope(written: RuleScopeInput) -> domain.RuleScope:

@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from app.channels.http import Http, answer_of
 from app.channels.brief import clip, facts, test_line
+from app.channels.http import Http, answer_of
 from app.domain.alert import AlertEventType, Severity
 from app.domain.channel import PagerDutyConfig
 from app.domain.delivery import Answer, Never, Sent, TryAgain

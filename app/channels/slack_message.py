@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from app.channels.rendering import render
 from app.channels.brief import bundle_headline, clip, facts, headline, line, test_line
+from app.channels.rendering import render
 from app.domain.alert import Severity
 from app.domain.message import Message, Note
 

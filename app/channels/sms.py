@@ -4,9 +4,9 @@ import base64
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from app.channels.brief import clip, facts, test_line, word
 from app.channels.http import Http, Reply, answer_of
 from app.channels.rendering import render
-from app.channels.brief import clip, facts, test_line, word
 from app.domain.channel import SmsConfig
 from app.domain.delivery import Answer, Never, Sent
 from app.domain.message import Message, Note

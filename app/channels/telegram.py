@@ -12,9 +12,9 @@ from urllib.parse import quote
 import aiohttp
 import msgspec
 
+from app.channels.brief import bundle_headline, facts, headline, line, test_line
 from app.channels.http import Http, Reply, answer_of
 from app.channels.rendering import render
-from app.channels.brief import bundle_headline, facts, headline, line, test_line
 from app.domain.channel import TelegramConfig
 from app.domain.delivery import Answer, Never, Sent, TryAgain
 from app.domain.message import Message

@@ -1,5 +1,6 @@
 """A channel: a way out to people or programs, where it leads, and whom it is for. Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
 
@@ -132,3 +133,28 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
 
 def wants(channel: Channel, severity: Severity) -> bool:
     return not channel.severities or severity in channel.severities
+
+
+def recipients_of(config: ChannelConfig) -> tuple[str, ...] | None:
+    """Those who get a message of their own each; None for one message to the channel, and for everybody of the tenant."""
+    match config:
+        case EmailConfig(to=to) | SmsConfig(to=to):
+            return to
+        case InAppConfig(user_ids=user_ids):
+            return user_ids
+        case _:
+            return None
+
+
+def leads_back(channels: Mapping[str, Channel], first: str, channel_id: str) -> bool:
+    """Whether one comes to a channel again by falling back from `first` on."""
+    seen, at = set[str](), first
+    while at not in seen:
+        if at == channel_id:
+            return True
+        seen.add(at)
+        fallback = channels[at].fallback_id if at in channels else None
+        if fallback is None:
+            return False
+        at = fallback
+    return False

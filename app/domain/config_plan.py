@@ -11,7 +11,7 @@ from app.domain.config_document import Change, Config, WantedRule, rule_change
 from app.domain.faults import Faults
 from app.domain.ids import new_id
 from app.domain.rule import AbsenceCondition, Rule, RuleScope
-from app.domain.rule_check import check_rule
+from app.domain.rule_check import check_channel_ids, check_rule
 from app.domain.rule_input import FIELDS, overlaid, override_of
 
 _STAND_INS: Mapping[str, Any] = {"name": "-", "severity": Severity.LOW, "condition": AbsenceCondition()}
@@ -19,12 +19,14 @@ _STAND_INS: Mapping[str, Any] = {"name": "-", "severity": Severity.LOW, "conditi
 
 
 class Book(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules of a tenant by key: its own, as they hold, and the platform's as the tenant has them."""
+    """The rules of a tenant by key: its own, as they hold, and the platform's as the tenant has them. `channel_ids` are the shared
+    channels that they may name; None where nobody can tell."""
 
     tenant_id: str
     now: datetime
     own: Mapping[str, Rule]
     defaults: Mapping[str, Rule]
+    channel_ids: frozenset[str] | None = None
 
 
 def wanted_rules(config: Config, book: Book, faults: Faults) -> dict[str, Rule]:
@@ -58,7 +60,7 @@ def _standing(rule: WantedRule, config: Config, book: Book, faults: Faults) -> R
         updated_at=book.now,
         **{**_STAND_INS, **_scoped(rule.values)},
     )
-    _check(made, rule, faults)
+    _check(made, rule, book, faults)
     if own is None or own.overridden is not None:
         return made
     return msgspec.structs.replace(own, **{name: getattr(made, name) for name in FIELDS})
@@ -82,14 +84,20 @@ def _version(one: WantedRule, default: Rule, config: Config, book: Book, faults:
     base = own if own is not None and own.overridden is not None else override_of(default, book.tenant_id, book.now)
     overridden = tuple(name for name in FIELDS if name in one.values)
     version = overlaid(msgspec.structs.replace(base, **_scoped(one.values), overridden=overridden), default)
-    _check(version, one, faults)
+    _check(version, one, book, faults)
     return version
 
 
-def _check(rule: Rule, wanted: WantedRule, faults: Faults) -> None:
+def _check(rule: Rule, wanted: WantedRule, book: Book, faults: Faults) -> None:
     """What stands in for something is not checked, nor is a scope without the condition that it belongs to."""
     found = Faults()
     check_rule(rule, wanted.path, found)
+    if book.channel_ids is not None and "channel_ids" in wanted.values:
+        # What was exported can be imported, though a channel is deleted meanwhile.
+        own = book.own.get(rule.key)
+        check_channel_ids(
+            rule.channel_ids, book.channel_ids | set(own.channel_ids if own else ()), f"{wanted.path}.channelIds", found
+        )
     hidden = [name for name in _STAND_INS if name not in wanted.values] if rule.overridden is None else []
     if "condition" in hidden:
         hidden.append("scope")
@@ -113,9 +121,11 @@ def _changes(config: Config, own: Rule | None, wanted: Rule | None) -> Iterator[
 
 
 def _scoped(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A name that stands twice in a list of the scope is there once, as on the wire."""
-    scope = values.get("scope")
-    if not isinstance(scope, RuleScope):
-        return dict(values)
-    lists = {name: tuple(dict.fromkeys(one)) for name, one in msgspec.structs.asdict(scope).items()}
-    return {**values, "scope": RuleScope(**lists)}
+    """A name that stands twice in a list of the scope, or of channels, is there once, as on the wire."""
+    scope, once = values.get("scope"), dict(values)
+    if isinstance(scope, RuleScope):
+        lists = {name: tuple(dict.fromkeys(one)) for name, one in msgspec.structs.asdict(scope).items()}
+        once["scope"] = RuleScope(**lists)
+    if "channel_ids" in values:
+        once["channel_ids"] = tuple(dict.fromkeys(values["channel_ids"]))
+    return once

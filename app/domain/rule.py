@@ -157,6 +157,7 @@ class RuleScope(msgspec.Struct, frozen=True, kw_only=True):
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """A rule. `tenant_id` None is a platform default that every tenant inherits and may replace by key.
 
+    `channel_ids` are the shared channels that hear of its alerts, those that are there; without any, the tenant's default ones do.
     `overridden` names the fields that a tenant's version of a default sets itself; the others follow the default. It is None
     for a rule that stands alone.
     """

@@ -2,7 +2,9 @@
 
 import re
 import unicodedata
+from collections.abc import Collection
 
+from app.domain.channel import MOST_CHANNELS
 from app.domain.condition_check import check_condition
 from app.domain.faults import WEEK, Faults
 from app.domain.ids import is_rule_key
@@ -33,8 +35,17 @@ def check_rule(rule: Rule, prefix: str, faults: Faults) -> None:
         faults.between(f"{prefix}.maxAlertsPerHour", rule.max_alerts_per_hour, 1, MOST_AN_HOUR)
     if rule.runbook_url is not None:
         faults.web_address(f"{prefix}.runbookUrl", rule.runbook_url)
+    known = rule.tenant_id is not None or not rule.channel_ids
+    faults.require(known, f"{prefix}.channelIds", "is for rules of a tenant: a rule of the platform has no channels")
     _check_scope(rule.scope, rule.condition, f"{prefix}.scope", faults)
     check_condition(rule.condition, f"{prefix}.condition", faults)
+
+
+def check_channel_ids(channel_ids: Collection[str], known: Collection[str], path: str, faults: Faults) -> None:
+    """`known` are the shared channels of the tenant."""
+    faults.require(len(channel_ids) <= MOST_CHANNELS, path, f"has {len(channel_ids)} entries; at most {MOST_CHANNELS}")
+    for index, channel_id in enumerate(list(channel_ids)[:MOST_CHANNELS]):
+        faults.require(channel_id in known, f"{path}[{index}]", "should be a shared channel of the tenant")
 
 
 def check_key(key: str, prefix: str, faults: Faults) -> None:

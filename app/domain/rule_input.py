@@ -1,5 +1,6 @@
 """A rule as it was asked for, a patch of one, and what a tenant's version of a default makes of it. Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -30,6 +31,7 @@ class RuleInput(msgspec.Struct, frozen=True, kw_only=True):
     auto_resolve: bool = True
     no_data: NoDataPolicy = NoDataPolicy.KEEP
     runbook_url: str | None = None
+    channel_ids: tuple[str, ...] = ()
 
 
 class RulePatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,12 +50,15 @@ class RulePatch(msgspec.Struct, frozen=True, kw_only=True):
     auto_resolve: bool | UnsetType | None = UNSET
     no_data: NoDataPolicy | UnsetType | None = UNSET
     runbook_url: str | UnsetType | None = UNSET
+    channel_ids: tuple[str, ...] | UnsetType | None = UNSET
 
 
 FIELDS = RulePatch.__struct_fields__
 """What of a rule may be changed, and overridden."""
 
 _MAY_BE_NONE = frozenset(("description", "max_alerts_per_hour", "runbook_url"))
+_EMPTY: Mapping[str, object] = {"scope": RuleScope(), "channel_ids": ()}
+"""What null makes of a field that is never None, and may still be empty."""
 
 
 def overlaid(own: Rule, default: Rule) -> Rule:
@@ -77,16 +82,16 @@ def override_of(default: Rule, tenant_id: str, now: datetime) -> Rule:
     )
 
 
-def patched(rule: Rule, patch: RulePatch, default: Rule | None = None) -> Rule:
+def patched(rule: Rule, patch: RulePatch, default: Rule | None = None, faults: Faults | None = None) -> Rule:
     """The rule with what the patch names; with a default, the tenant's version of that, which may override nothing any more.
 
-    Raises BadInputError with everything that is wrong.
+    Raises BadInputError with everything that is wrong, and with the faults that were found before.
     """
     given = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
     changed = _changed(rule, given) if default is None else _overriding(rule, given, default)
-    faults = Faults()
+    faults = faults or Faults()
     for name, value in given.items():
-        if value is None and default is None and name not in _MAY_BE_NONE and name != "scope":
+        if value is None and default is None and name not in _MAY_BE_NONE and name not in _EMPTY:
             faults.add(f"patch.{wire_name(name)}", "must have a value")
     check_rule(changed, "patch", faults)
     faults.refuse()
@@ -95,8 +100,7 @@ def patched(rule: Rule, patch: RulePatch, default: Rule | None = None) -> Rule:
 
 def _changed(rule: Rule, given: dict[str, object]) -> Rule:
     values = {name: value for name, value in given.items() if value is not None or name in _MAY_BE_NONE}
-    if "scope" in given and given["scope"] is None:
-        values["scope"] = RuleScope()
+    values |= {name: empty for name, empty in _EMPTY.items() if name in given and given[name] is None}
     changed: Rule = msgspec.structs.replace(rule, **values)
     return msgspec.structs.replace(changed, condition=_with_step(changed.condition, rule.condition))
 

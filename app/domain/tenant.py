@@ -1,5 +1,6 @@
 """A tenant, its settings, its sites, and whose data a caller may touch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -54,7 +55,8 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     """A tenant's settings; what is `None` follows the platform's setting. Durations are in seconds.
 
     `max_alerts_per_hour` bounds every rule for every subject; None leaves it to the rules. `shared_fate_ratio` (0..1) and
-    `shared_fate_min` say how many of the devices in one place are in trouble before it is the place's trouble.
+    `shared_fate_min` say how many of the devices in one place are in trouble before it is the place's trouble. `default_channel_ids`
+    are told where a rule names no channels of its own: None is every shared channel, () is none.
     """
 
     id: str
@@ -71,6 +73,12 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     shared_fate_min: int = 5
     default_channel_ids: tuple[str, ...] | None = None
     created_at: datetime
+
+
+def default_channels(tenant: Tenant, shared_ids: Sequence[str]) -> list[str]:
+    """Of the shared channels that there are, those that are told by default."""
+    chosen = tenant.default_channel_ids
+    return list(shared_ids) if chosen is None else [one for one in chosen if one in shared_ids]
 
 
 def most_alerts_per_hour(rule: Rule, tenant: Tenant) -> int | None:

@@ -26,8 +26,16 @@ class ChannelStore:
         found = await self._channels.find(scope, {"_id": {"$in": sorted(channel_ids)}})
         return {document["_id"]: from_document(document, Channel) for document in found}
 
-    async def within(self, scope: Scope) -> list[Channel]:
-        found = await self._channels.find(scope, {}, sort=[("tenant_id", 1), ("created_at", 1), ("_id", 1)])
+    async def shared(self, scope: Scope, session: Session | None = None) -> list[Channel]:
+        """Those that are nobody's own, oldest first in each tenant."""
+        order = [("tenant_id", 1), ("created_at", 1), ("_id", 1)]
+        found = await self._channels.find(scope, {"owner_id": None}, session=session, sort=order)
+        return [from_document(document, Channel) for document in found]
+
+    async def personal(self, owner_ids: Collection[str], session: Session | None = None) -> list[Channel]:
+        """These people's own, of every tenant, in the order in which they were made."""
+        where = {"owner_id": {"$in": sorted(owner_ids)}}
+        found = await self._channels.find(EVERY_TENANT, where, session=session, sort=[("created_at", 1), ("_id", 1)])
         return [from_document(document, Channel) for document in found]
 
     async def to_tell(self, tenant_ids: Collection[str], owner_ids: Collection[str], session: Session | None) -> list[Channel]:
@@ -37,9 +45,12 @@ class ChannelStore:
         found = await self._channels.find(EVERY_TENANT, where, session=session, sort=[("created_at", 1), ("_id", 1)])
         return [from_document(document, Channel) for document in found]
 
-    async def change(self, scope: Scope, channel_id: str, values: Mapping[str, object]) -> Channel | None:
-        """The channel as it then is; None where it is gone."""
-        document = await self._channels.take(scope, {"_id": channel_id}, {"$set": dict(values)})
+    async def change(
+        self, scope: Scope, channel_id: str, values: Mapping[str, object], sealed: str | None = None
+    ) -> Channel | None:
+        """The channel as it then is; None where it is gone, or where its config is not the one that was `sealed` any more."""
+        where = {"_id": channel_id} if sealed is None else {"_id": channel_id, "sealed": sealed}
+        document = await self._channels.take(scope, where, {"$set": dict(values)})
         return None if document is None else from_document(document, Channel)
 
     async def delete(self, scope: Scope, channel_id: str) -> bool:

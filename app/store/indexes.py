@@ -112,7 +112,7 @@ INDEXES: Mapping[str, list[IndexModel]] = {
     ],
     "channels": [
         IndexModel([("tenant_id", _UP), ("created_at", _UP)], name="by_tenant"),
-        IndexModel([("owner_id", _UP)], name="by_owner", partialFilterExpression={"owner_id": {"$gt": ""}}),
+        IndexModel([("owner_id", _UP), ("created_at", _UP)], name="by_owner", partialFilterExpression=_named("owner_id")),
     ],
     "deliveries": [
         IndexModel(

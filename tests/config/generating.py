@@ -124,6 +124,7 @@ _fields: dict[str, st.SearchStrategy[Any]] = {
     "auto_resolve": st.booleans(),
     "no_data": st.sampled_from(NoDataPolicy),
     "runbook_url": st.sampled_from([None, "https://wiki.example.com/a?b=c#d"]),
+    "channel_ids": st.lists(st.sampled_from(["made-1", "made-2"]), unique=True).map(tuple),
 }
 
 

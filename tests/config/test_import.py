@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -281,6 +282,8 @@ async def test_what_was_exported_is_imported_into_another_tenant_and_is_the_same
 ) -> None:
     for tenant_id in TENANTS:
         await import_config(context, root, tenant_id, document(rules=[], overrides={}), dry_run=False)
+    # Channels are a tenant's own, and another has none of them.
+    rules = [msgspec.structs.replace(rule, channel_ids=()) for rule in rules]
     await context.store.rules.insert_all(rules)
     text = await export_config(context, root, "acme")
     assert said(await import_config(context, root, "acme", text, dry_run=False)) == []

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import msgspec
 
-from app.channel_changes import ChannelPatch, delete_channel, update_channel
+from app.channel_changes import delete_channel, update_channel
 from app.domain.alert import AlertEventType, Severity
+from app.domain.channel_input import ChannelPatch
 from app.domain.delivery import NOT_OPENED, DeliveryStatus
 from tests.cast import NOW, owner
 from tests.delivery.world import World

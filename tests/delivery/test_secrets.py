@@ -14,11 +14,12 @@ import pytest
 from pydantic import SecretStr
 from pymongo import MongoClient
 
-from app.channel_changes import ChannelInput, ChannelPatch, WebhookInput, create_channel, update_channel
+from app.channel_changes import create_channel, update_channel
 from app.channels.http import REFUSED, CheckedResolver, InsideError, open_http
 from app.domain.addresses import is_public
 from app.domain.channel import WebhookConfig
-from app.domain.channel_check import masked
+from app.domain.channel_input import ChannelInput, ChannelPatch, WebhookInput
+from app.domain.channel_shown import masked_url
 from app.domain.delivery import Never
 from app.errors import BadInputError, ConflictError
 from app.logging import configure_logging
@@ -33,7 +34,7 @@ PROTOCOL = (Path(__file__).parents[2] / "frontend-contract" / "PROTOCOL.md").rea
 
 async def one_call(world: World, secret: str) -> Call:
     webhook = WebhookInput(url=world.receiver.url, secret=secret)
-    await create_channel(world.context, owner, ChannelInput(name="Signed", webhook=webhook))
+    await create_channel(world.context, owner, ChannelInput(name="Signed", config=webhook))
     await world.open()
     await world.send()
     [call] = world.receiver.calls
@@ -69,7 +70,7 @@ async def test_no_secret_is_in_the_database_the_log_or_an_error(
     configure_logging("debug", "json", lines)
     url = f"{world.receiver.url}/path-token-1?key=query-token-2"
     webhook = WebhookInput(url=url, secret=KEY)
-    await create_channel(world.context, owner, ChannelInput(name="Secret", webhook=webhook))
+    await create_channel(world.context, owner, ChannelInput(name="Secret", config=webhook))
     answers: tuple[int | str, ...] = (200, 404, 503, "reset")
     for number, answer in enumerate(answers):
         world.receiver.answers = [answer]
@@ -85,7 +86,7 @@ async def test_no_secret_is_in_the_database_the_log_or_an_error(
 
 async def test_a_secret_is_kept_when_it_is_left_out_of_a_patch(world: World) -> None:
     channel = await world.channel()
-    patch = ChannelPatch(webhook=WebhookInput(url="https://hooks.example.com/new"))
+    patch = ChannelPatch(config=WebhookInput(url="https://hooks.example.com/new"))
     changed = await update_channel(world.context, owner, channel.id, patch)
     webhook = unseal(world.context.settings, changed.sealed)
     assert isinstance(webhook, WebhookConfig)
@@ -186,9 +187,9 @@ async def test_an_address_that_cannot_be_is_refused_and_not_written(world: World
     strict = world.context.settings.model_copy(update={"allow_private_webhooks": False})
     object.__setattr__(world.context, "settings", strict)
     with pytest.raises(BadInputError) as refused:
-        await create_channel(world.context, owner, ChannelInput(name="x", webhook=WebhookInput(url=url, secret=KEY)))
+        await create_channel(world.context, owner, ChannelInput(name="x", config=WebhookInput(url=url, secret=KEY)))
     assert {field.path for field in refused.value.fields} == {"input.config.webhook.url"}
-    assert await world.context.store.channels.within(owner.scope) == []
+    assert await world.context.store.channels.shared(owner.scope) == []
 
 
 @pytest.mark.parametrize(
@@ -199,4 +200,4 @@ async def test_an_address_that_cannot_be_is_refused_and_not_written(world: World
     ],
 )
 def test_an_address_is_shown_without_its_path(url: str, shown: str) -> None:
-    assert masked(url) == shown
+    assert masked_url(url) == shown

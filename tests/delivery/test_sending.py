@@ -7,7 +7,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from app.channel_changes import try_channel
+from app.channel_testing import try_channel
 from app.channels.http import open_http
 from app.channels.ways import open_ways
 from app.courier import OF_ONE_CHANNEL, Courier

@@ -33,7 +33,7 @@ async def test_a_channel_is_made_with_its_defaults_and_shows_no_secret(world: Wo
         "severities": ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFO"],
         "lastSentAt": None,
         "lastError": None,
-        "config": {"webhook": {"url": "https://hooks.example.com/…"}},
+        "config": {"webhook": {"url": "https://hooks.example.com/…", "format": "FLEETBEAT"}},
     }
 
 

@@ -5,13 +5,14 @@ from typing import Any
 
 import msgspec
 
-from app.channel_changes import ChannelInput, WebhookInput, create_channel
+from app.channel_changes import create_channel
 from app.clock import ManualClock
 from app.context import Context
 from app.courier import deliver
 from app.domain import lifecycle
 from app.domain.alert import Alert, AlertEventType, Change, Resolution
 from app.domain.channel import Channel
+from app.domain.channel_input import ChannelInput, WebhookInput
 from app.domain.delivery import Delivery
 from app.domain.ids import lane_of
 from app.domain.tenant import EVERY_TENANT
@@ -33,7 +34,7 @@ class World:
 
     async def channel(self, principal: Principal = owner, path: str = "", **values: Any) -> Channel:
         webhook = WebhookInput(url=self.receiver.url + path, secret=KEY)
-        return await create_channel(self.context, principal, ChannelInput(**{"name": "Pager", "webhook": webhook, **values}))
+        return await create_channel(self.context, principal, ChannelInput(**{"name": "Pager", "config": webhook, **values}))
 
     async def open(self, **fields: Any) -> Alert:
         return await opened(self.context, **{"id": f"alert-{fields.get('subject_id', 'pos-1')}", **fields})

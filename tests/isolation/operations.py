@@ -18,7 +18,7 @@ ALERT = (
     "id tenantId title device { name } rule { name openAlerts } timeline { type alert { title } } "
     "parent { title } children { title } childCount suppressedBy deliveries { recipient channel { name } }"
 )
-RULE = "id tenantId name openAlerts"
+RULE = "id tenantId name openAlerts channels { name config }"
 OVERVIEW = "devices { total } activeAlerts hosts { name tenantId }"
 DAY = '{from: "2026-11-21T00:00:00Z", to: "2026-11-22T00:00:00Z"}'
 NEW = {"deviceId": "till-3", "name": "Third till"}
@@ -119,7 +119,7 @@ def queries() -> Iterator[Operation]:
     yield Operation("Query.alertRule", "by id", f"query($id: ID!) {{ alertRule(id: $id) {{ {RULE} }} }}", rule)
     yield from both_ways("Query.overview", f"query($tenant: ID) {{ overview(tenantId: $tenant) {{ {OVERVIEW} }} }}")
     yield Operation("Query.viewer", "own", "{ viewer { id tenantIds } }", nothing, {"key": WELL})
-    yield Operation("Query.tenants", "own", "{ tenants { tenantId name } }", nothing)
+    yield Operation("Query.tenants", "own", "{ tenants { tenantId name defaultChannelIds } }", nothing)
     yield from both_ways("Query.stores", "query($tenant: ID) { stores(tenantId: $tenant) { id tenantId name } }")
     yield from both_ways("Query.members", "query($tenant: ID) { members(tenantId: $tenant) { id tenantIds } }")
     yield from both_ways("Query.apiKeys", "query($tenant: ID) { apiKeys(tenantId: $tenant) { id tenantId name } }", ADMINS)
@@ -260,7 +260,7 @@ def administration() -> Iterator[Operation]:
 
 
 def channels() -> Iterator[Operation]:
-    shown = "id tenantId name target"
+    shown = "id tenantId name target config ownerId fallback { name }"
     sent = "id alertId status recipient channel { name }"
     yield from both_ways("Query.channels", f"query($tenant: ID) {{ channels(tenantId: $tenant) {{ {shown} }} }}")
     yield from both_ways("Query.deliveries", f"query($tenant: ID) {{ deliveries(tenantId: $tenant) {{ {sent} }} }}")
@@ -277,6 +277,17 @@ def channels() -> Iterator[Operation]:
     ):
         document = f"mutation($id: ID!) {{ {name}(id: $id{arguments}) {what} }}"
         yield Operation(f"Mutation.{name}", "by id", document, lambda things, _: {"id": things.channel_id}, {**ADMINS, **UNKNOWN})
+    own = {**hook, "personal": True}
+    yield Operation("Mutation.createChannel", "personal", create, with_input(**own))
+    yield Operation("Mutation.createChannel", "personal, aimed", create, in_acme_with_input(**own), STRANGER)
+    for name, arguments, what in (
+        ("updateChannel", ', patch: {name: "Newer"}', f"{{ {shown} }}"),
+        ("testChannel", "", f"{{ {sent} }}"),
+        ("deleteChannel", "", ""),
+    ):
+        document = f"mutation($id: ID!) {{ {name}(id: $id{arguments}) {what} }}"
+        not_mine = {**UNKNOWN, **those("owner", code="NOT_FOUND"), **those("mate", code="FORBIDDEN")}
+        yield Operation(f"Mutation.{name}", "the viewer's own", document, lambda things, _: {"id": things.personal_id}, not_mine)
     retry = f"mutation($id: ID!) {{ retryDelivery(id: $id) {{ {sent} }} }}"
     yield Operation(
         "Mutation.retryDelivery",
@@ -284,6 +295,39 @@ def channels() -> Iterator[Operation]:
         retry,
         lambda things, who: {"id": things.dead(who)},
         {**ACTING, **UNKNOWN},
+    )
+
+
+def naming_channels() -> Iterator[Operation]:
+    """Of `acme`, from within the caller's own tenant."""
+    refused = {**ADMINS, **those("outsider", code="BAD_USER_INPUT")}
+    rule = f"mutation($input: AlertRuleInput!) {{ createAlertRule(input: $input) {{ {RULE} }} }}"
+    yield Operation(
+        "Mutation.createAlertRule",
+        "with a channel",
+        rule,
+        lambda things, _: {"input": {**RULE_INPUT, "channelIds": [things.channel_id]}},
+        refused,
+    )
+    override = f"""mutation($ids: [ID!]) {{ overrideAlertRule(key: "cpu_high", patch: {{channelIds: $ids}}) {{ {RULE} }} }}"""
+    config = "mutation($ids: [ID!]) { updateTenantConfig(input: {defaultChannelIds: $ids}) { name defaultChannelIds } }"
+    for name, document in (("overrideAlertRule", override), ("updateTenantConfig", config)):
+        yield Operation(f"Mutation.{name}", "with a channel", document, lambda things, _: {"ids": [things.channel_id]}, refused)
+    create = "mutation($input: ChannelInput!) { createChannel(input: $input) { id name fallback { name } } }"
+    mail = {"name": "New", "config": {"email": {"to": ["ops@example.com"]}}}
+    yield Operation(
+        "Mutation.createChannel",
+        "with a fallback",
+        create,
+        lambda things, _: {"input": {**mail, "fallbackChannelId": things.channel_id}},
+        refused,
+    )
+    yield Operation(
+        "Mutation.createChannel",
+        "for people",
+        create,
+        lambda things, _: {"input": {"name": "New", "config": {"inApp": {"userIds": [f"vera of {things.tenant_id}"]}}}},
+        refused,
     )
 
 
@@ -325,6 +369,7 @@ OPERATIONS = [
     *rule_mutations(),
     *administration(),
     *channels(),
+    *naming_channels(),
     *configuration(),
     *subscriptions(),
 ]

@@ -9,12 +9,13 @@ from typing import Any
 from pymongo import MongoClient
 
 from app.api_keys import ApiKeyInput, create_api_key
-from app.channel_changes import ChannelInput, WebhookInput, create_channel
+from app.channel_changes import create_channel
 from app.context import Context
 from app.domain.alert import AlertEventType, AlertStatus, Severity
 from app.domain.beat import Metric
 from app.domain.beat_input import BeatInput
 from app.domain.channel import Channel
+from app.domain.channel_input import ChannelInput, EmailInput, WebhookInput
 from app.domain.cursor import StreamCursor, write_cursor
 from app.domain.delivery import Delivery, DeliveryStatus
 from app.domain.device import Device, DeviceStatus
@@ -78,6 +79,7 @@ class Things:
     key_id: str
     beginning: str
     channel_id: str
+    personal_id: str
 
     def alert(self, state: str, who: str) -> str:
         """One for the mate, one for everybody else: both may act on what they see."""
@@ -135,9 +137,6 @@ class World:
                 Member(id=name, email=None, role=Role.VIEWER, tenant_ids=tenant_ids, last_seen=NOW)
             )
         await save_site(self.context, admin, SiteInput(store_id="north", name=f"North of {tenant_id}"))
-        hot = MetricCondition(metric=queue(tenant_id), comparison=Comparison.GT, threshold=0)
-        wanted = RuleInput(name=f"Hot of {tenant_id}", key="hot", severity=Severity.LOW, condition=hot)
-        rule = await create_rule(self.context, admin, None, wanted)
         key, _ = await create_api_key(self.context, admin, ApiKeyInput(name=f"Key of {tenant_id}", role=Role.VIEWER))
         for device_id in ("till-1", "till-2"):
             await self.context.store.devices.insert(_device(tenant_id, device_id))
@@ -145,12 +144,18 @@ class World:
         await note_metrics(self.context, lane_of(tenant_id))
         await self._alarm(tenant_id)
         webhook = WebhookInput(url="https://hooks.example.com/x", secret=f"a secret of {tenant_id}")
-        wanted_channel = ChannelInput(name=f"Pager of {tenant_id}", webhook=webhook)
+        wanted_channel = ChannelInput(name=f"Pager of {tenant_id}", config=webhook)
         channel = await create_channel(self.context, admin, wanted_channel)
+        mail = EmailInput(to=("someone@example.com",))
+        wanted_channel = ChannelInput(name=f"Own of {tenant_id}", config=mail, personal=True)
+        personal = await create_channel(self.context, viewer if admin is owner else admin, wanted_channel)
+        hot = MetricCondition(metric=queue(tenant_id), comparison=Comparison.GT, threshold=0)
+        wanted = RuleInput(name=f"Hot of {tenant_id}", key="hot", severity=Severity.LOW, condition=hot, channel_ids=(channel.id,))
+        rule = await create_rule(self.context, admin, None, wanted)
         await self.context.store.deliveries.insert([_dead(channel, who) for who in ("mate", "owner")])
         lane = lane_of(tenant_id)
         cursor = StreamCursor(await self.context.store.events.epoch(), 0, {lane: 0})
-        return Things(tenant_id, rule.id, key.id, write_cursor(cursor), channel.id)
+        return Things(tenant_id, rule.id, key.id, write_cursor(cursor), channel.id, personal.id)
 
     async def _alarm(self, tenant_id: str) -> None:
         """Alerts in every state, for the mate and for the owner."""
