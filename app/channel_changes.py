@@ -1,22 +1,21 @@
 """Channels of a tenant: making, changing, testing and deleting them."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from app.audit import write_audit
+from app.channel_testing import write_tests
 from app.context import Context
 from app.domain.addresses import is_address, is_public
 from app.domain.alert import Severity
 from app.domain.channel import MOST_CHANNELS, Channel, ChannelKind, WebhookConfig
 from app.domain.channel_check import check_webhook, masked
-from app.domain.delivery import Delivery, DeliveryStatus
+from app.domain.delivery import Delivery
 from app.domain.faults import Faults
-from app.domain.ids import lane_of, new_id
-from app.domain.message import TEST_EVENT
+from app.domain.ids import new_id
 from app.domain.tenant import Role, only
 from app.errors import ConflictError, NotFoundError, bad_field
 from app.principal import Principal, read_scope, write_tenant
@@ -117,24 +116,7 @@ async def delete_channel(context: Context, principal: Principal, channel_id: str
 async def try_channel(context: Context, principal: Principal, channel_id: str) -> Delivery:
     """A delivery of its own that tells of no alert; how it goes is read from `deliveries`."""
     channel = await _own(context, principal, channel_id)
-    now = context.clock.now()
-    delivery = Delivery(
-        id=f"test-{new_id(now)}",
-        tenant_id=channel.tenant_id,
-        lane=lane_of(channel.tenant_id),
-        seq=0,
-        event=TEST_EVENT,
-        channel_id=channel.id,
-        recipient=channel.target,
-        reason="somebody tests the channel",
-        status=DeliveryStatus.PENDING,
-        created_at=now,
-        expire_at=now + timedelta(days=context.settings.event_retention_days),
-        next_attempt_at=now,
-    )
-    await context.store.deliveries.insert([delivery])
-    await write_audit(context, principal, channel.tenant_id, "channel.test", f"channel:{channel.id}", None, None)
-    await context.errands.run("deliver", f"deliver:{delivery.id}", delivery.lane)
+    [delivery] = await write_tests(context, principal, [channel], "somebody tests the channel")
     return delivery
 
 

@@ -7,16 +7,17 @@ from typing import Any
 from app.channels.http import open_http
 from app.channels.way import Way
 from app.channels.webhook import WebhookWay
-from app.domain.channel import ChannelKind
+from app.domain.channel import ChannelKind, InAppConfig
 from app.settings import Settings
 
 Ways = Mapping[ChannelKind, Way[Any]]
 
 
 @asynccontextmanager
-async def open_ways(settings: Settings) -> AsyncIterator[Ways]:
+async def open_ways(settings: Settings, in_app: Way[InAppConfig] | None = None) -> AsyncIterator[Ways]:
     """`chosen` is for addresses that tenants chose, which may not be inside the network; `known` for those of the settings."""
     async with open_http(checked=not settings.allow_private_webhooks) as chosen:
         yield {
             ChannelKind.WEBHOOK: WebhookWay(chosen),
+            **({} if in_app is None else {ChannelKind.IN_APP: in_app}),
         }

@@ -30,6 +30,12 @@ class ChannelStore:
         found = await self._channels.find(scope, {}, sort=[("tenant_id", 1), ("created_at", 1), ("_id", 1)])
         return [from_document(document, Channel) for document in found]
 
+    async def personal(self, owner_ids: Collection[str], session: Session | None = None) -> list[Channel]:
+        """These people's own, of every tenant, in the order in which they were made."""
+        where = {"owner_id": {"$in": sorted(owner_ids)}}
+        found = await self._channels.find(EVERY_TENANT, where, session=session, sort=[("created_at", 1), ("_id", 1)])
+        return [from_document(document, Channel) for document in found]
+
     async def enabled(self, scope: Scope, session: Session) -> list[Channel]:
         found = await self._channels.find(scope, {"enabled": True}, session=session, sort=[("_id", 1)])
         return [from_document(document, Channel) for document in found]

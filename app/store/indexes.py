@@ -110,7 +110,10 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         IndexModel([("lane", _UP), ("changed_at", _UP)], name="changed_feed"),
         IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0),
     ],
-    "channels": [IndexModel([("tenant_id", _UP), ("created_at", _UP)], name="by_tenant")],
+    "channels": [
+        IndexModel([("tenant_id", _UP), ("created_at", _UP)], name="by_tenant"),
+        IndexModel([("owner_id", _UP), ("created_at", _UP)], name="by_owner", partialFilterExpression=_named("owner_id")),
+    ],
     "deliveries": [
         IndexModel(
             [("next_attempt_at", _UP)],
@@ -122,8 +125,15 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         IndexModel([("created_at", _DOWN), ("_id", _DOWN)], name="newest_of_all"),
         IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0),
     ],
+    "notifications": [
+        IndexModel([("user_id", _UP), ("at", _DOWN), ("_id", _DOWN)], name="newest"),
+        IndexModel([("user_id", _UP), ("written_at", _UP), ("_id", _UP)], name="stream"),
+        IndexModel([("written_at", _UP), ("user_id", _UP), ("_id", _UP)], name="feed"),
+        IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0),
+    ],
+    "preferences": [],
     "stores": [IndexModel([("tenant_id", _UP), ("store_id", _UP)], name="by_id", unique=True)],
-    "members": [IndexModel([("tenant_ids", _UP)], name="by_tenant")],
+    "members": [IndexModel([("tenant_ids", _UP)], name="by_tenant"), IndexModel([("role", _UP)], name="by_role")],
     "api_keys": [IndexModel([("tenant_id", _UP)], name="by_tenant")],
     "audit_log": [
         IndexModel([("tenant_id", _UP), ("at", _DOWN), ("_id", _DOWN)], name="newest"),

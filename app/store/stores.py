@@ -19,7 +19,9 @@ from app.store.leases import LeaseStore
 from app.store.members import MemberStore
 from app.store.metrics import MetricStore
 from app.store.mongo import Mongo
+from app.store.notifications import NotificationStore
 from app.store.operational_events import OperationalEventStore
+from app.store.preferences import PreferencesStore
 from app.store.rollup_feed import RollupFeed
 from app.store.rollups import RollupStore
 from app.store.rule_states import RuleStateStore
@@ -52,6 +54,8 @@ class Stores:
     members: MemberStore
     operational_events: OperationalEventStore
     metrics: MetricStore
+    notifications: NotificationStore
+    preferences: PreferencesStore
     rollup_feed: RollupFeed
     rollups: RollupStore
     rule_states: RuleStateStore
@@ -82,6 +86,8 @@ def open_stores(mongo: Mongo) -> Stores:
         members=MemberStore(mongo),
         operational_events=OperationalEventStore(mongo),
         metrics=MetricStore(mongo),
+        notifications=NotificationStore(mongo),
+        preferences=PreferencesStore(mongo),
         rollup_feed=RollupFeed(mongo),
         rollups=RollupStore(mongo),
         rule_states=RuleStateStore(mongo),
