@@ -51,5 +51,5 @@ def _fields(patch: PreferencesPatch) -> dict[str, object]:
     blank = msgspec.to_builtins(Preferences(id=""))
     for name, value in msgspec.to_builtins(patch).items():
         given = blank[name] if value is None else value
-        plain[name] = list(dict.fromkeys(given)) if isinstance(given, list) else given
+        plain[name] = list(dict.fromkeys(given)) if isinstance(given, (list, tuple)) else given
     return plain

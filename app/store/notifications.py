@@ -32,7 +32,7 @@ class NotificationStore:
     async def put(self, notifications: Sequence[InAppNotification]) -> None:
         """Writes what is not there yet; what is there stays as it is, read or not."""
         tenants = Scope(frozenset(one.tenant_id for one in notifications))
-        changes = [({"_id": one.id, "tenant_id": one.tenant_id}, _unless_there(one)) for one in notifications]
+        changes = [({"_id": one.id}, _unless_there(one)) for one in notifications]
         try:
             await self._notifications.update_each(tenants, changes, upsert=True)
         except Exception as error:
