@@ -5,11 +5,14 @@ import asyncio
 import contextlib
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from uuid import uuid4
 
 import structlog
 
 from app.bundles import take_turn
+from app.channels.in_app import InAppWay
 from app.channels.ways import Ways, open_ways
 from app.context import Context
 from app.delivering import Sender
@@ -35,19 +38,24 @@ async def deliver(context: Context, lane: int) -> int:
     look: jobs that wait for receivers must not fill a worker. `lane` says who asks."""
     if context.errands.wake():
         return 0
-    async with open_ways(context.settings) as ways:
+    async with _open_ways(context) as ways:
         return await Courier(context, ways).work_off()
 
 
 async def keep_delivering(context: Context) -> None:
     """The courier of this process, until cancelled."""
-    async with open_ways(context.settings) as ways:
+    async with _open_ways(context) as ways:
         courier = Courier(context, ways)
         context.errands.serve_here(courier.wake)
         try:
             await courier.run()
         finally:
             context.errands.serve_here(None)
+
+
+def _open_ways(context: Context) -> AbstractAsyncContextManager[Ways]:
+    keep = timedelta(days=context.settings.event_retention_days)
+    return open_ways(context.settings, InAppWay(context.store.notifications, context.bus, keep))
 
 
 async def lanes_to_deliver(context: Context) -> set[int]:

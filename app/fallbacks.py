@@ -5,7 +5,7 @@ from datetime import timedelta
 from app.context import Context
 from app.domain.channel import Channel
 from app.domain.delivery import Delivery
-from app.domain.preferences import Preferences, channel_order
+from app.domain.preferences import Preferences, chosen_channels
 
 FAILS_FOR = timedelta(minutes=5)
 """A channel that has failed for so long hands over to its fallback what it would try again."""
@@ -30,7 +30,7 @@ async def fallback_of(context: Context, channel: Channel, delivery: Delivery) ->
 async def _next_own(context: Context, channel: Channel, user_id: str) -> Channel | None:
     own = await context.store.channels.to_tell((), [user_id], None)
     wanted = (await context.store.preferences.get_many([user_id])).get(user_id) or Preferences(id=user_id)
-    order = channel_order(wanted, own)
+    order = chosen_channels(wanted, own)
     ids = [one.id for one in order]
     behind = order[ids.index(channel.id) + 1 :] if channel.id in ids else order
     return next((one for one in behind if one.enabled), None)

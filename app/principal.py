@@ -84,5 +84,13 @@ def write_tenant(principal: Principal, tenant_id: str | None, role: Role, path: 
     return next(iter(principal.tenant_ids))
 
 
+def require_person(principal: Principal) -> str:
+    """The id of a person. Programs and devices have no preferences and read no notifications: they are refused."""
+    if principal.kind in (PrincipalKind.DEVICE, PrincipalKind.API_KEY):
+        raise ForbiddenError(f"this is a person's own; the caller is {principal.kind.name}")
+    require_role(principal, Role.VIEWER)
+    return principal.id
+
+
 def require_super_admin(principal: Principal) -> None:
     require_role(principal, Role.SUPER_ADMIN)

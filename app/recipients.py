@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 from app.context import Context
 from app.domain.channel import Channel
-from app.domain.preferences import Preferences, channel_order
+from app.domain.preferences import Preferences, chosen_channels
 from app.domain.telling import Book, Person
 from app.domain.tenant import Member, Role
 from app.store.mongo import Session
@@ -39,7 +39,7 @@ def _people(
         own = [one for one in channels if one.owner_id == member.id and _is_told(member, one, tenant_id)]
         if own:
             wanted = preferences.get(member.id) or Preferences(id=member.id)
-            people.append(Person(id=member.id, preferences=wanted, channels=tuple(channel_order(wanted, own))))
+            people.append(Person(id=member.id, preferences=wanted, channels=tuple(chosen_channels(wanted, own))))
     return people
 
 

@@ -12,8 +12,10 @@ from schema.config import ConfigMutation, ConfigQuery
 from schema.devices import DeviceMutation, DeviceQuery
 from schema.engine import FleetbeatSchema
 from schema.explanations import ExplanationQuery
+from schema.notifications import NotificationMutation, NotificationQuery
 from schema.operational_events import OperationalEventMutation
 from schema.overview import OverviewQuery
+from schema.preferences import PreferencesMutation, PreferencesQuery
 from schema.rule_questions import RuleQuestionQuery
 from schema.rules import RuleMutation, RuleQuery
 from schema.series import MetricQuery
@@ -32,6 +34,8 @@ _QUERIES = (
     SystemQuery,
     MetricQuery,
     ChannelQuery,
+    NotificationQuery,
+    PreferencesQuery,
 )
 _MUTATIONS = (
     DeviceMutation,
@@ -41,6 +45,8 @@ _MUTATIONS = (
     ConfigMutation,
     AdministrationMutation,
     ChannelMutation,
+    NotificationMutation,
+    PreferencesMutation,
 )
 
 

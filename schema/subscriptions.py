@@ -16,11 +16,13 @@ from app.errors import BadInputError, FieldError
 from app.principal import read_scope
 from app.realtime.alert_stream import StreamItem, alert_events
 from app.realtime.health_stream import HealthChange, health_updates
+from app.realtime.notification_stream import notification_stream
 from app.realtime.overview_stream import pictures
 from schema.alerts import AlertEvent, AlertFilter, alert_event, chosen_alerts
 from schema.context import Info, OperationContext
 from schema.devices import Device, device
 from schema.given import given, listed
+from schema.notifications import InAppNotification, notification
 from schema.overview import Overview, show_overview
 from schema.scalars import Cursor
 
@@ -92,6 +94,14 @@ class Subscription:
             async for picture in shown:
                 context.loaders.clear()
                 yield show_overview(picture)
+
+    @strawberry.subscription(  # type: ignore[untyped-decorator]
+        description="The caller's in-app notifications."
+    )
+    async def notifications(self, info: Info) -> AsyncIterator[InAppNotification]:
+        async with aclosing(notification_stream(info.context.hub, info.context.principal)) as told:
+            async for one in told:
+                yield notification(one)
 
 
 def _alert_event(item: StreamItem) -> AlertEvent:

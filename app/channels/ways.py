@@ -14,14 +14,16 @@ from app.channels.sms import SmsWay, Twilio
 from app.channels.telegram import TelegramWay
 from app.channels.way import Way
 from app.channels.webhook import WebhookWay
-from app.domain.channel import ChannelKind
+from app.domain.channel import ChannelKind, InAppConfig
 from app.settings import Settings
 
 Ways = Mapping[ChannelKind, Way[Any]]
 
 
 @asynccontextmanager
-async def open_ways(settings: Settings, timeout_sec: float = TIMEOUT_SEC) -> AsyncIterator[Ways]:
+async def open_ways(
+    settings: Settings, in_app: Way[InAppConfig] | None = None, timeout_sec: float = TIMEOUT_SEC
+) -> AsyncIterator[Ways]:
     """`chosen` is for addresses that tenants chose, which may not be inside the network; `known` for those of the settings."""
     async with (
         open_http(not settings.allow_private_webhooks, timeout_sec) as chosen,
@@ -35,6 +37,7 @@ async def open_ways(settings: Settings, timeout_sec: float = TIMEOUT_SEC) -> Asy
             ChannelKind.TELEGRAM: TelegramWay(known, settings.telegram_api_url, _shown(settings.telegram_bot_token)),
             ChannelKind.PAGERDUTY: PagerDutyWay(known, settings.pagerduty_api_url),
             ChannelKind.SMS: SmsWay(known, _twilio(settings)),
+            **({} if in_app is None else {ChannelKind.IN_APP: in_app}),
         }
 
 

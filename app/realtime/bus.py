@@ -16,6 +16,9 @@ ALERTS: Final = "fleetbeat:alerts"
 HEALTH: Final = "fleetbeat:health"
 """`{"tenant": id, "devices": [key, …]}`: devices whose state or gauges changed."""
 
+NOTIFICATIONS: Final = "fleetbeat:notifications"
+"""`{"users": [id, …]}`: people who were told something inside Fleetbeat."""
+
 BEACON: Final = "fleetbeat:beacon"
 """Empty, once a second from each process: proof that the bell rings."""
 
@@ -38,6 +41,10 @@ class HealthBell(msgspec.Struct, frozen=True):
     devices: list[str]
 
 
+class NotificationBell(msgspec.Struct, frozen=True):
+    users: list[str]
+
+
 class Bus:
     """The bell. Ringing never raises: whoever listens also looks for itself."""
 
@@ -50,6 +57,9 @@ class Bus:
 
     async def ring_health(self, tenant_id: str, device_keys: list[str]) -> None:
         await self._publish(HEALTH, msgspec.json.encode(HealthBell(tenant_id, device_keys)))
+
+    async def ring_notifications(self, user_ids: list[str]) -> None:
+        await self._publish(NOTIFICATIONS, msgspec.json.encode(NotificationBell(user_ids)))
 
     async def ring_beacon(self) -> None:
         await self._publish(BEACON, b"")
@@ -81,7 +91,7 @@ class Bus:
 
     async def _listen_once(self, listener: Listener, on_gap: Callable[[], Awaitable[None]]) -> None:
         async with self.redis.pubsub() as pubsub:
-            await pubsub.subscribe(ALERTS, HEALTH, BEACON)
+            await pubsub.subscribe(ALERTS, HEALTH, NOTIFICATIONS, BEACON)
             while True:
                 message = await pubsub.get_message(ignore_subscribe_messages=False, timeout=3)
                 if message is None:

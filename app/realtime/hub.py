@@ -1,4 +1,4 @@
-"""What the subscribers of a process share: one follower of the log, one listener on the bus, one feed of devices."""
+"""What the subscribers of a process share: one follower of the log, one listener on the bus, a feed of devices and one of notifications."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -10,9 +10,10 @@ import structlog
 
 from app.clock import Clock
 from app.domain.alert import AlertEvent, device_of
-from app.realtime.bus import ALERTS, HEALTH, AlertBell, Bus, HealthBell
+from app.realtime.bus import ALERTS, HEALTH, NOTIFICATIONS, AlertBell, Bus, HealthBell, NotificationBell
 from app.realtime.device_feed import DeviceFeed
 from app.realtime.follower import Follower
+from app.realtime.notification_feed import NotificationFeed
 from app.realtime.shared_reads import SharedReads
 from app.realtime.wakes import Wakes
 from app.store.stores import Stores
@@ -41,6 +42,7 @@ class Hub:
         self._bus = context.bus
         self.follower = Follower(context.store.events, self._on_events)
         self.devices = DeviceFeed(context.store.connectivity, context.store.alerts, context.clock)
+        self.notifications = NotificationFeed(context.store.notifications)
         self.health_wakes: Wakes[str] = Wakes()
         """Rings for every tenant of whose devices a bell told."""
         self.reads = SharedReads()
@@ -69,6 +71,7 @@ class Hub:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(running("hub.follower", self.follower.run))
             await stack.enter_async_context(running("hub.devices", self.devices.run))
+            await stack.enter_async_context(running("hub.notifications", self.notifications.run))
             await self._bus.listen(self._hear, self._gap)
 
     def is_stopping(self) -> bool:
@@ -77,7 +80,7 @@ class Hub:
     def stop(self) -> None:
         """Ends every subscription, now."""
         self.ending.set()
-        for wakes in (self.follower.wakes, self.devices.wakes, self.health_wakes):
+        for wakes in (self.follower.wakes, self.devices.wakes, self.health_wakes, self.notifications.wakes):
             wakes.wake_all()
 
     @contextmanager
@@ -97,6 +100,8 @@ class Hub:
                 news = msgspec.json.decode(payload, type=HealthBell)
                 self.devices.touch(news.devices)
                 self.health_wakes.wake(news.tenant)
+            elif channel == NOTIFICATIONS:
+                self.notifications.hear(msgspec.json.decode(payload, type=NotificationBell).users)
         except msgspec.MsgspecError as error:
             # Of another version, or of somebody else on this Redis: the looks each second find what it meant.
             _log.warning("hub.strange_bell", channel=channel, error=str(error))
@@ -104,6 +109,7 @@ class Hub:
     async def _gap(self) -> None:
         self.follower.look()
         self.devices.poll_now()
+        self.notifications.look()
 
     def _on_events(self, events: Sequence[AlertEvent]) -> None:
         self.devices.touch(key for event in events if (key := device_of(event.alert)) is not None)

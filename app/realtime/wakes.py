@@ -29,6 +29,9 @@ class Wakes(Generic[Key]):
                 if not self._sleepers[key]:
                     del self._sleepers[key]
 
+    def has_sleepers(self, key: Key) -> bool:
+        return key in self._sleepers or None in self._sleepers
+
     def wake(self, key: Key) -> None:
         for chosen in (key, None):
             for event in self._sleepers.get(chosen, ()):

@@ -128,10 +128,16 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         IndexModel([("created_at", _DOWN), ("_id", _DOWN)], name="newest_of_all"),
         IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0),
     ],
+    "notifications": [
+        IndexModel([("user_id", _UP), ("at", _DOWN), ("_id", _DOWN)], name="newest"),
+        IndexModel([("user_id", _UP), ("written_at", _UP), ("_id", _UP)], name="stream"),
+        IndexModel([("written_at", _UP), ("user_id", _UP), ("_id", _UP)], name="feed"),
+        IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0),
+    ],
+    "preferences": [],
     "stores": [IndexModel([("tenant_id", _UP), ("store_id", _UP)], name="by_id", unique=True)],
     "members": [IndexModel([("tenant_ids", _UP)], name="by_tenant"), IndexModel([("role", _UP)], name="by_role")],
     "paces": [IndexModel([("expire_at", _UP)], name="retention", expireAfterSeconds=0)],
-    "preferences": [],
     "api_keys": [IndexModel([("tenant_id", _UP)], name="by_tenant")],
     "audit_log": [
         IndexModel([("tenant_id", _UP), ("at", _DOWN), ("_id", _DOWN)], name="newest"),

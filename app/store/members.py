@@ -17,14 +17,23 @@ class MemberStore:
         document = to_document(member)
         await self._members.update({"_id": document.pop("_id")}, {"$set": document}, upsert=True)
 
+    async def of_tenant(self, tenant_id: str, session: Session | None = None) -> list[Member]:
+        """Its members, in the order of their ids; super admins are in no tenant."""
+        found = await self._members.find({"tenant_ids": tenant_id}, session=session, sort=[("_id", 1)])
+        return [from_document(document, Member) for document in found]
+
+    async def of_tenants(self, tenant_ids: Collection[str], session: Session | None = None) -> Sequence[Member]:
+        """Whoever may be told of what happens in one of them: their members, and super admins."""
+        where: Document = {"$or": [{"tenant_ids": {"$in": sorted(tenant_ids)}}, {"role": Role.SUPER_ADMIN.value}]}
+        found = await self._members.find(where, session=session, sort=[("_id", 1)])
+        return [from_document(document, Member) for document in found]
+
+    async def super_admins(self) -> list[Member]:
+        found = await self._members.find({"role": Role.SUPER_ADMIN.value}, sort=[("_id", 1)])
+        return [from_document(document, Member) for document in found]
+
     async def list(self, scope: Scope) -> list[Member]:
         """Who was here last comes first. Super admins are in no tenant, and so are seen over every tenant alone."""
         where: Document = {} if scope.tenant_ids is None else {"tenant_ids": {"$in": sorted(scope.tenant_ids)}}
         found = await self._members.find(where, sort=[("last_seen", -1), ("_id", 1)])
-        return [from_document(document, Member) for document in found]
-
-    async def of_tenants(self, tenant_ids: Collection[str], session: Session | None = None) -> Sequence[Member]:
-        """The people of these tenants, and every super admin."""
-        where = {"$or": [{"tenant_ids": {"$in": sorted(tenant_ids)}}, {"role": Role.SUPER_ADMIN.value}]}
-        found = await self._members.find(where, session=session, sort=[("_id", 1)])
         return [from_document(document, Member) for document in found]

@@ -19,6 +19,7 @@ from app.store.leases import LeaseStore
 from app.store.members import MemberStore
 from app.store.metrics import MetricStore
 from app.store.mongo import Mongo
+from app.store.notifications import NotificationStore
 from app.store.operational_events import OperationalEventStore
 from app.store.paces import PaceStore
 from app.store.preferences import PreferencesStore
@@ -54,8 +55,9 @@ class Stores:
     members: MemberStore
     operational_events: OperationalEventStore
     paces: PaceStore
-    preferences: PreferencesStore
     metrics: MetricStore
+    notifications: NotificationStore
+    preferences: PreferencesStore
     rollup_feed: RollupFeed
     rollups: RollupStore
     rule_states: RuleStateStore
@@ -86,8 +88,9 @@ def open_stores(mongo: Mongo) -> Stores:
         members=MemberStore(mongo),
         operational_events=OperationalEventStore(mongo),
         paces=PaceStore(mongo),
-        preferences=PreferencesStore(mongo),
         metrics=MetricStore(mongo),
+        notifications=NotificationStore(mongo),
+        preferences=PreferencesStore(mongo),
         rollup_feed=RollupFeed(mongo),
         rollups=RollupStore(mongo),
         rule_states=RuleStateStore(mongo),

@@ -8,8 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DOORS = {"app/store/mongo.py", "app/store/indexes.py", "app/store/replica_set.py"}
-TENANT_FREE = {"tenants", "members", "lanes", "leases", "workers", "intakes", "alert_rules"}
-"""What `platform_collection` may open: Fleetbeat's own, people over several tenants, and rules, whose tenant may be null."""
+TENANT_FREE = {"tenants", "members", "preferences", "lanes", "leases", "workers", "intakes", "alert_rules"}
+"""What `platform_collection` may open: Fleetbeat's own, people over several tenants and how they want to be told, and rules, whose tenant may be null."""
 
 
 def violations(path: str, source: str) -> Iterator[str]:
