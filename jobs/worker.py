@@ -21,6 +21,7 @@ from app.settings import Settings
 from app.store.indexes import ensure_collections
 from app.store.workers import WorkerRecord
 from app.supervision import running
+from app.watchman import keep_watch
 from jobs.evaluate import judge, roll_up, sweep
 from jobs.queue import AWAY, Queue, close_pool, decode, encode, open_pool
 from jobs.ticks import keep_ticking, run_tick, ticks_of
@@ -92,6 +93,8 @@ async def work_until(context: Context, stopping: asyncio.Event) -> None:
         await stack.enter_async_context(running("queue", life.serve_queue))
         for tick in ticks_of(context.settings):
             await stack.enter_async_context(running(tick.name, partial(keep_ticking, context, tick, queue)))
+        intervals = {tick.name: tick.interval_sec for tick in ticks_of(context.settings)}
+        await stack.enter_async_context(running("watchman", partial(keep_watch, context, intervals)))
         await stack.enter_async_context(running("report", life.report))
         await stack.enter_async_context(running("time", partial(_keep_time, context)))
         _log.info("worker.started", worker=worker_id)

@@ -117,6 +117,7 @@ INDEXES: Mapping[str, list[IndexModel]] = {
             name="due",
             partialFilterExpression={"next_attempt_at": {"$gt": datetime.fromtimestamp(0, UTC)}},
         ),
+        IndexModel([("status", _UP)], name="unfinished", partialFilterExpression={"status": {"$in": ["pending", "sending"]}}),
         IndexModel([("tenant_id", _UP), ("alert_id", _UP), ("seq", _UP)], name="by_alert"),
         IndexModel([("tenant_id", _UP), ("created_at", _DOWN), ("_id", _DOWN)], name="newest"),
         IndexModel([("created_at", _DOWN), ("_id", _DOWN)], name="newest_of_all"),
