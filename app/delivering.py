@@ -7,6 +7,7 @@ import structlog
 
 from app.channels.ways import Ways
 from app.context import Context
+from app.delivery_counts import count_outcome
 from app.domain.alert import AlertEvent, AlertEventType, Change
 from app.domain.channel import Channel
 from app.domain.delivery import Delivery, DeliveryStatus, Outcome, TryAgain, after
@@ -40,6 +41,7 @@ async def deliver_one(context: Context, ways: Ways, delivery: Delivery) -> bool:
     done = after(claimed, outcome, random.random(), context.clock.now())  # noqa: S311 - it spreads load, it hides nothing
     kept = await _keep(context, done, lease)
     await _note(context, done)
+    count_outcome(channel, done)
     _log.info(
         "delivery.tried",
         tenant=done.tenant_id,

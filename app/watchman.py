@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from app.channels.outside import Outside, open_outside
 from app.context import Context
 from app.domain.ids import LANES
-from app.domain.self_check import Facts, StreamFact, TickFact, troubles
+from app.domain.self_check import Facts, StreamFact, TickFact, is_well, troubles
 from app.domain.watch import News, Ongoing, Telling, Watch, look, pinged, told, watched_since, written
 from app.platform_alerts import keep_platform_alerts
 from app.rule_tick import MARK
@@ -79,12 +79,13 @@ class Watchman:
         if not await self._context.store.leases.hold(LEASE, self._id, now, HOLD_SEC):
             return False
         before = await self._context.store.watch.get()
-        found = troubles(await gather_facts(self._context, self._ticks, watched_since(before, now)), now)
+        facts = await gather_facts(self._context, self._ticks, watched_since(before, now))
+        found = troubles(facts, now)
         watch = look(before, found, self._context.settings.platform_webhook_url is not None, now)
         if not await self._context.store.watch.keep(watch, None if before is None else before.looked_at):
             return False
         watch = await self._tell(watch)
-        if not found:
+        if is_well(facts, now):
             watch = await self._ping(watch)
         # Last, since it may be what hangs.
         if watch.ongoing or watch.ended:

@@ -16,6 +16,7 @@ from arq.worker import Function, Worker, func
 
 from app.context import Context, open_context
 from app.courier import deliver
+from app.delivery_counts import add_outcomes
 from app.realtime.bus import FAST_QUEUE
 from app.settings import Settings
 from app.store.indexes import ensure_collections
@@ -75,6 +76,7 @@ async def run_ticks(settings: Settings, names: Sequence[str]) -> None:
             if tick.name in names or "all" in names:
                 ran = await run_tick(context, tick, None)
                 _log.info("tick.ran" if ran else "tick.skipped", tick=tick.name)
+        await add_outcomes(context)
 
 
 def tick_names(settings: Settings) -> list[str]:
@@ -88,6 +90,7 @@ async def work_until(context: Context, stopping: asyncio.Event) -> None:
     life = _Life(context, worker_id)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(queue.close)
+        stack.push_async_callback(add_outcomes, context)
         context.errands.serve_by(queue.put)
         stack.push_async_callback(context.store.workers.leave, worker_id)
         await stack.enter_async_context(running("queue", life.serve_queue))
@@ -142,6 +145,7 @@ class _Life:
                 jobs_ongoing=len(worker.tasks) if worker else 0,
             )
             await self._context.store.workers.report(record)
+            await add_outcomes(self._context)
             await self._context.bus.ping()
             await asyncio.sleep(REPORT_EVERY_SEC)
 

@@ -1,7 +1,7 @@
 """Whether Fleetbeat itself is well, and what is late where it is not. Pure."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -25,6 +25,8 @@ TICK_LATE, DELIVERIES_LATE, STREAMS_LATE = "tick_late", "deliveries_late", "stre
 
 DELIVERIES, ALL_STREAMS = "deliveries", "api"
 """Subjects that are one for all."""
+
+_EVER = datetime.fromtimestamp(0, UTC)
 
 
 class TickFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +87,11 @@ def is_late(ended_at: datetime | None, interval_sec: float, now: datetime) -> bo
 def troubles(facts: Facts, now: datetime) -> list[Trouble]:
     """All that is late; nothing where Fleetbeat is well."""
     return [*_late_ticks(facts, now), *_late_deliveries(facts), *_late_streams(facts, now)]
+
+
+def is_well(facts: Facts, now: datetime) -> bool:
+    """Whether everything is known to be in time: nothing is given the time that it has after a start."""
+    return not troubles(msgspec.structs.replace(facts, watched_since=_EVER), now)
 
 
 def in_time_again(rule_key: str, subject: str) -> str:

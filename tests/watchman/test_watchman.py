@@ -163,6 +163,14 @@ async def test_whoever_starts_after_a_standstill_gives_everything_its_time(platf
     assert await platform.story() == [("tick_late", "rules", "OPENED")]
 
 
+async def test_after_a_start_the_monitor_outside_is_called_once_everything_was_seen_in_time(platform: Platform) -> None:
+    assert await platform.watchman.round()
+    assert platform.pings() == 0
+    await platform.work()
+    assert await platform.watchman.round()
+    assert platform.pings() == 1
+
+
 async def test_a_tick_that_was_never_run_is_late_too(platform: Platform) -> None:
     platform.hanging.add("sweep")
     assert await platform.watchman.round()
