@@ -4,18 +4,21 @@ import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import msgspec
 import structlog
 
 from app.channels.ways import Ways
 from app.context import Context
+from app.delivery_counts import count_outcome
 from app.domain.channel import Channel
 from app.domain.delivery import Answer, Delivery, DeliveryStatus, Never, Outcome, Pass, Sent, Skip, TryAgain, after
-from app.domain.message import Message
+from app.domain.message import TEST_EVENT, Message
 from app.domain.telling import before_sending
 from app.fallbacks import FAILS_FOR, fallback_of
 from app.messages import Desk, Parcel
+from app.notifications import Notice, tell_owner
 from app.outcomes import BATCH, Ended, Outcomes
 from app.sealing import UnreadableError, unseal
 
@@ -25,7 +28,21 @@ LONGEST_TRY_SEC = 30.0
 MOST_REFUSALS = 5
 """So many permanent errors without a success between them switch a channel off."""
 
+NOTED_EVERY = timedelta(seconds=10)
+"""That a channel works is noted no more often."""
+
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Fare:
+    """Who stands in for a channel that failed, and from when on that is better than another try."""
+
+    other: Channel | None = None
+    patience_until: datetime | None = None
+
+
+WELL = Fare()
 
 
 @dataclass(slots=True)
@@ -45,7 +62,7 @@ class Sender:
         else:
             outcome = before_sending(delivery, desk.alerts.get(delivery.alert_id or ""), channel, now)
         if outcome is not None or channel is None:
-            await self._keep(parcel, channel, outcome or Skip("the channel was deleted"), None)
+            await self._keep(parcel, channel, outcome or Skip("the channel was deleted"), WELL)
             return
         if delivery.sent_at is not None:
             outcome = Sent(delivery.receipt)  # it went out before, and whoever sent it could not say so
@@ -71,32 +88,41 @@ class Sender:
             _log.error("channel.fault", kind=channel.kind.name, channel=channel.id, error=type(error).__name__)
             return TryAgain("a fault of ours; the log has it")
 
-    async def _fare(self, channel: Channel, delivery: Delivery, outcome: Outcome) -> Channel | None:
-        """Notes how a channel fares; gives back the one that stands in where it failed."""
+    async def _fare(self, channel: Channel, delivery: Delivery, outcome: Outcome) -> Fare:
+        """Notes how a channel fares, and finds who stands in where it failed."""
+        now, store = self.context.clock.now(), self.context.store.channels
+        if isinstance(outcome, Sent):
+            if channel.failing_since is not None or channel.last_sent_at is None or now - channel.last_sent_at > NOTED_EVERY:
+                await store.note_sent([channel.id], now)
+            return WELL
         if not isinstance(outcome, (TryAgain, Never)):
-            return None
-        refused = isinstance(outcome, Never) and delivery.alert_id is not None
-        now = self.context.clock.now()
-        noted = await self.context.store.channels.note_failure(channel.id, outcome.error, now, refused=refused)
-        if noted is not None and noted.enabled and noted.refusals >= MOST_REFUSALS:
+            return WELL
+        is_test = delivery.alert_id is None and delivery.bundling is None
+        refused = isinstance(outcome, Never) and not is_test
+        noted = await store.note_failure(channel.id, outcome.error, now, refused=refused) or channel
+        if noted.enabled and noted.refusals >= MOST_REFUSALS:
             await self._disable(noted, outcome.error)
-        if delivery.alert_id is None and delivery.bundling is None:
-            return None  # a test is of this channel alone
-        return await fallback_of(self.context, noted or channel, delivery)
+        if is_test:
+            return WELL  # it is of this channel alone
+        return Fare(await fallback_of(self.context, noted, delivery), (noted.failing_since or now) + FAILS_FOR)
 
     async def _disable(self, channel: Channel, error: str) -> None:
-        if await self.context.store.channels.disable(channel.id, error):
-            _log.warning("channel.disabled", tenant=channel.tenant_id, channel=channel.id, error=error)
+        if not await self.context.store.channels.disable(channel.id, error):
+            return
+        _log.warning("channel.disabled", tenant=channel.tenant_id, channel=channel.id, error=error)
+        body = f"It failed {MOST_REFUSALS} times in a row, at last with: {error}. Mend it and enable it again."
+        await tell_owner(
+            self.context, channel, f"disabled-{channel.id}-{channel.failing_since}", f"{channel.name} is disabled", body
+        )
 
-    async def _keep(self, parcel: Parcel, channel: Channel | None, outcome: Outcome, other: Channel | None) -> None:
-        now = self.context.clock.now()
-        failing = (channel.failing_since if channel is not None else None) or now
+    async def _keep(self, parcel: Parcel, channel: Channel | None, outcome: Outcome, fare: Fare) -> None:
+        now, other = self.context.clock.now(), fare.other
         done = after(
             parcel.delivery,
             outcome,
             random.random(),  # noqa: S311 - it spreads load, it hides nothing
             now,
-            Pass(fallback=other is not None, by=failing + FAILS_FOR if other is not None else None),
+            Pass(fallback=other is not None, by=fare.patience_until),
         )
         if parcel.delivery.bundling is not None:
             await self._keep_bundle(parcel, done, channel, other)
@@ -104,7 +130,17 @@ class Sender:
             await self.context.store.deliveries.settle([done], [parcel.lease])
         else:
             await self.outcomes.keep([await self._ended(done, parcel.lease, channel, other)])
+        count_outcome(channel, done)
         _say(done, channel, len(parcel.members))
+        if done.status is DeliveryStatus.DEAD and channel is not None and done.event != TEST_EVENT:
+            await self._tell_of_dead(channel, done)
+
+    async def _tell_of_dead(self, channel: Channel, done: Delivery) -> None:
+        """Once an hour for each channel."""
+        body = f"{done.recipient} could not be told, and there is no fallback: {done.error}."
+        key = f"dead-{channel.id}-{self.context.clock.now():%Y%m%d%H}"
+        title = f"{channel.name} did not get an alert through"
+        await tell_owner(self.context, channel, Notice(key=key, title=title, body=body, alert_id=done.alert_id))
 
     async def _keep_bundle(self, parcel: Parcel, done: Delivery, channel: Channel | None, other: Channel | None) -> None:
         """A bundle that went out says so first, so that nobody sends it again while its members are written."""

@@ -134,7 +134,13 @@ async def _give_signs(context: Context, hub: Hub) -> None:
         now = asyncio.get_running_loop().time()
         rate = (context.intake.figures.beats - beats) / max(now - started, 0.001)
         beats, started = context.intake.figures.beats, now
-        record = IntakeRecord(id=me, at=context.clock.now(), beats_per_sec=round(rate, 2), subscribers=hub.subscribers)
+        record = IntakeRecord(
+            id=me,
+            at=context.clock.now(),
+            beats_per_sec=round(rate, 2),
+            subscribers=hub.subscribers,
+            stream_lag_sec=round(hub.lag_sec, 3),
+        )
         await context.store.intakes.sign(record, GAP)
         await asyncio.sleep(SIGN_EVERY_SEC)
 

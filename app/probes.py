@@ -10,7 +10,7 @@ from app import telemetry
 from app.context import Context
 from app.realtime.hub import Hub
 from app.store.indexes import missing_indexes
-from app.system import evaluation_lag_sec
+from app.system import evaluation_lag_sec, oldest_delivery_sec
 from jobs.queue import Queue
 
 
@@ -61,6 +61,10 @@ class Probes:
         now = self.context.clock.now()
         telemetry.EVALUATION_LAG.set(await evaluation_lag_sec(self.context))
         telemetry.WORKERS.set(len(await self.context.store.workers.alive(now)))
+        telemetry.DELIVERY_QUEUE.set(await self.context.store.delivery_figures.unfinished())
+        telemetry.OLDEST_DELIVERY.set(await oldest_delivery_sec(self.context))
+        for labels, count in (await self.context.store.delivery_figures.outcomes()).items():
+            telemetry.DELIVERIES.labels(*labels).set(count)
         for tick in await self.context.store.leases.ticks():
             telemetry.TICK_SECONDS.labels(tick.name).set(tick.duration_sec or 0)
             if tick.last_finished_at is not None:

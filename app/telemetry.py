@@ -22,6 +22,15 @@ STREAM_RESYNCS = Gauge("fleetbeat_stream_resyncs", "Subscribers told to start an
 EVALUATION_LAG = Gauge("fleetbeat_evaluation_lag_seconds", "How far the judging of beats is behind.", registry=REGISTRY)
 TICK_SECONDS = Gauge("fleetbeat_tick_seconds", "How long a tick last took to hand over its work.", ["tick"], registry=REGISTRY)
 TICK_AGE = Gauge("fleetbeat_tick_age_seconds", "How long ago a tick last ended.", ["tick"], registry=REGISTRY)
+DELIVERY_QUEUE = Gauge(
+    "fleetbeat_delivery_queue", "Deliveries on their way, also those that are held on purpose.", registry=REGISTRY
+)
+OLDEST_DELIVERY = Gauge(
+    "fleetbeat_oldest_delivery_seconds", "For how long the oldest delivery that is due has been so.", registry=REGISTRY
+)
+DELIVERIES = Gauge(
+    "fleetbeat_deliveries", "Tries of deliveries by all workers, by what became of them.", ["kind", "outcome"], registry=REGISTRY
+)
 QUEUE_DEPTH = Gauge("fleetbeat_queue_jobs", "Jobs that wait or run; -1 while Redis is away.", registry=REGISTRY)
 WORKERS = Gauge("fleetbeat_workers", "Workers that have reported lately.", registry=REGISTRY)
 REDIS_UP = Gauge("fleetbeat_redis_up", "Whether Redis answers.", registry=REGISTRY)

@@ -18,6 +18,7 @@ from app.domain.rule import RuleState
 from app.outbox import tell_of
 from app.store.connectivity import Settlement
 from app.store.mongo import Session
+from app.unheard import tell_of_unheard
 
 _TELLING = (AlertEventType.NOTIFIED, AlertEventType.DELIVERY_DEAD)
 """They move no alert, and deliveries have log lines of their own."""
@@ -75,6 +76,7 @@ async def transact(context: Context, lane: int, decide: Decide) -> list[AlertEve
     async with _lock(lane):
         events = await context.mongo.transaction(work)
     await _tell(context, lane, events, written[0])
+    await tell_of_unheard(context, events)
     if any(delivery.next_attempt_at is not None for delivery in outbox):
         await context.errands.deliver(f"deliver:{lane}:{events[-1].seq if events else outbox[0].id}", lane)
     return events

@@ -16,11 +16,13 @@ from arq.worker import Function, Worker, func
 
 from app.context import Context, open_context
 from app.courier import deliver, keep_delivering
+from app.delivery_counts import add_outcomes
 from app.realtime.bus import FAST_QUEUE
 from app.settings import Settings
 from app.store.indexes import ensure_collections
 from app.store.workers import WorkerRecord
 from app.supervision import running
+from app.watchman import keep_watch
 from jobs.evaluate import judge, roll_up, sweep
 from jobs.queue import AWAY, Queue, close_pool, decode, encode, open_pool
 from jobs.ticks import keep_ticking, run_tick, ticks_of
@@ -74,6 +76,7 @@ async def run_ticks(settings: Settings, names: Sequence[str]) -> None:
             if tick.name in names or "all" in names:
                 ran = await run_tick(context, tick, None)
                 _log.info("tick.ran" if ran else "tick.skipped", tick=tick.name)
+        await add_outcomes(context)
 
 
 def tick_names(settings: Settings) -> list[str]:
@@ -87,12 +90,15 @@ async def work_until(context: Context, stopping: asyncio.Event) -> None:
     life = _Life(context, worker_id)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(queue.close)
+        stack.push_async_callback(add_outcomes, context)
         context.errands.serve_by(queue.put)
         stack.push_async_callback(context.store.workers.leave, worker_id)
         await stack.enter_async_context(running("queue", life.serve_queue))
         for tick in ticks_of(context.settings):
             await stack.enter_async_context(running(tick.name, partial(keep_ticking, context, tick, queue)))
         await stack.enter_async_context(running("courier", partial(keep_delivering, context)))
+        intervals = {tick.name: tick.interval_sec for tick in ticks_of(context.settings)}
+        await stack.enter_async_context(running("watchman", partial(keep_watch, context, intervals)))
         await stack.enter_async_context(running("report", life.report))
         await stack.enter_async_context(running("time", partial(_keep_time, context)))
         _log.info("worker.started", worker=worker_id)
@@ -140,6 +146,7 @@ class _Life:
                 jobs_ongoing=len(worker.tasks) if worker else 0,
             )
             await self._context.store.workers.report(record)
+            await add_outcomes(self._context)
             await self._context.bus.ping()
             await asyncio.sleep(REPORT_EVERY_SEC)
 

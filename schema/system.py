@@ -33,6 +33,10 @@ class SystemStatus:
     version: str
     workers: list[WorkerStatus]
     evaluation_lag_sec: float
+    delivery_queue: int = strawberry.field(description="deliveries on their way, also those that are held on purpose")
+    oldest_delivery_sec: float = strawberry.field(
+        description="for how long the oldest delivery that is due has been so; what is held on purpose is not due"
+    )
     heartbeats_per_sec: float
     subscribers: int
     mongo: HealthStatus
@@ -58,6 +62,8 @@ class SystemQuery:
                 for worker in status.workers
             ],
             evaluation_lag_sec=status.evaluation_lag_sec,
+            delivery_queue=status.delivery_queue,
+            oldest_delivery_sec=status.oldest_delivery_sec,
             heartbeats_per_sec=status.heartbeats_per_sec,
             subscribers=status.subscribers,
             mongo=status.mongo,

@@ -66,6 +66,8 @@ class Follower:
     async def run(self) -> None:
         """Until cancelled. While the database is away it goes on trying."""
         pause = 0.05
+        # Who never gets as far as a first look is behind, too.
+        self._caught_up_at = self._caught_up_at or asyncio.get_running_loop().time()
         while True:
             try:
                 if not self.ready.is_set():

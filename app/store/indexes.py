@@ -120,6 +120,7 @@ INDEXES: Mapping[str, list[IndexModel]] = {
             name="due",
             partialFilterExpression={"next_attempt_at": {"$gt": datetime.fromtimestamp(0, UTC)}},
         ),
+        IndexModel([("status", _UP)], name="unfinished", partialFilterExpression={"status": {"$in": ["pending", "sending"]}}),
         IndexModel([("tenant_id", _UP), ("alert_id", _UP), ("seq", _UP)], name="by_alert"),
         IndexModel([("channel_id", _UP), ("address", _UP), ("status", _UP)], name="by_recipient"),
         IndexModel([("bundle_id", _UP)], name="members", partialFilterExpression={"bundle_id": {"$gt": ""}}),

@@ -4,19 +4,20 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from app.store.encoding import from_document
+from app.store.encoding import from_document, to_document
 from app.store.mongo import Mongo
 
 _ALL = "all"
 
 
 class IntakeRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A process that takes beats, as it last said."""
+    """A process that takes beats, as it last said; `stream_lag_sec` is how far its streams are behind the record."""
 
     id: str
     at: datetime
     beats_per_sec: float
     subscribers: int
+    stream_lag_sec: float = 0.0
 
 
 class IntakeSigns(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +46,8 @@ class IntakeStore:
             "$set": {"gap_end": {"$cond": [silent, record.at, "$gap_end"]}, "alive_at": {"$max": ["$alive_at", record.at]}}
         }
         await self._intakes.update({"_id": _ALL}, [together], upsert=True)
-        own = {"at": record.at, "beats_per_sec": record.beats_per_sec, "subscribers": record.subscribers}
+        own = to_document(record)
+        del own["_id"]
         own["expire_at"] = record.at + timedelta(minutes=5)
         await self._intakes.update({"_id": record.id}, {"$set": own}, upsert=True)
 

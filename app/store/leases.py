@@ -11,18 +11,19 @@ from app.store.mongo import Mongo, is_duplicate
 
 
 class TickRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """How a tick last went; durations in seconds."""
+    """How a tick last went, and when it last ended without an error; durations in seconds."""
 
     name: str
     interval_sec: float
     claimed_at: datetime | None = None
     last_finished_at: datetime | None = None
+    last_good_at: datetime | None = None
     duration_sec: float | None = None
     last_error: str | None = None
 
 
 class LeaseStore:
-    """`leases`: `tick:NAME` and `lane:KIND:N`."""
+    """`leases`: `tick:NAME`, `lane:KIND:N`, `mark:KIND:N`, and what else one alone may do."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._leases = mongo.platform_collection("leases")
@@ -38,6 +39,8 @@ class LeaseStore:
     async def finish_tick(self, name: str, started: datetime, now: datetime, error: str | None) -> None:
         duration = (now - started).total_seconds()
         change = {"last_finished_at": now, "duration_sec": duration, "last_error": error}
+        if error is None:
+            change["last_good_at"] = now
         await self._leases.update({"_id": f"tick:{name}"}, {"$set": change})
 
     async def ticks(self) -> list[TickRecord]:
@@ -47,11 +50,18 @@ class LeaseStore:
 
     async def hold_lane(self, kind: str, lane: int, owner: str, now: datetime, seconds: float) -> bool:
         """Whether `owner` may work on the lane until `seconds` from now; a dead owner's hold simply ends."""
-        where = {"_id": f"lane:{kind}:{lane}", "$or": [{"owner": owner}, {"until": {"$lte": now}}]}
-        return await self._take_or_make(where, {"$set": {"owner": owner, "until": now + timedelta(seconds=seconds)}})
+        return await self.hold(f"lane:{kind}:{lane}", owner, now, seconds)
 
     async def release_lane(self, kind: str, lane: int, owner: str, now: datetime) -> None:
-        await self._leases.update({"_id": f"lane:{kind}:{lane}", "owner": owner}, {"$set": {"until": now}})
+        await self.release(f"lane:{kind}:{lane}", owner, now)
+
+    async def hold(self, name: str, owner: str, now: datetime, seconds: float) -> bool:
+        """The same for anything that one alone may do."""
+        where = {"_id": name, "$or": [{"owner": owner}, {"until": {"$lte": now}}]}
+        return await self._take_or_make(where, {"$set": {"owner": owner, "until": now + timedelta(seconds=seconds)}})
+
+    async def release(self, name: str, owner: str, now: datetime) -> None:
+        await self._leases.update({"_id": name, "owner": owner}, {"$set": {"until": now}})
 
     async def watermark(self, kind: str, lane: int) -> datetime | None:
         """Up to when a lane was judged."""

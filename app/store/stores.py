@@ -9,6 +9,7 @@ from app.store.audit import AuditStore
 from app.store.channels import ChannelStore
 from app.store.connectivity import ConnectivityStore
 from app.store.deliveries import DeliveryStore
+from app.store.delivery_figures import DeliveryFigureStore
 from app.store.devices import DeviceStore
 from app.store.event_counts import EventCountStore
 from app.store.events import EventStore
@@ -31,6 +32,7 @@ from app.store.services import ServiceStore
 from app.store.siblings import SiblingStore
 from app.store.sites import SiteStore
 from app.store.tenants import TenantStore
+from app.store.watch import WatchStore
 from app.store.workers import WorkerStore
 
 
@@ -45,6 +47,7 @@ class Stores:
     channels: ChannelStore
     connectivity: ConnectivityStore
     deliveries: DeliveryStore
+    delivery_figures: DeliveryFigureStore
     devices: DeviceStore
     event_counts: EventCountStore
     events: EventStore
@@ -66,6 +69,7 @@ class Stores:
     siblings: SiblingStore
     sites: SiteStore
     tenants: TenantStore
+    watch: WatchStore
     workers: WorkerStore
 
 
@@ -78,6 +82,7 @@ def open_stores(mongo: Mongo) -> Stores:
         channels=ChannelStore(mongo),
         connectivity=ConnectivityStore(mongo),
         deliveries=DeliveryStore(mongo),
+        delivery_figures=DeliveryFigureStore(mongo),
         devices=DeviceStore(mongo),
         event_counts=EventCountStore(mongo),
         events=EventStore(mongo),
@@ -99,5 +104,6 @@ def open_stores(mongo: Mongo) -> Stores:
         siblings=SiblingStore(mongo),
         sites=SiteStore(mongo),
         tenants=TenantStore(mongo),
+        watch=WatchStore(mongo),
         workers=WorkerStore(mongo),
     )

@@ -12,7 +12,7 @@ from app.domain.channel import InAppConfig
 from app.domain.delivery import Never, Sent, TryAgain
 from app.domain.message import Bundling
 from app.domain.tenant import EVERY_TENANT, Member, Role
-from app.notifications import tell_admins
+from app.notifications import Notice, tell_admins
 from app.store.mongo import connect
 from app.store.notifications import NotificationStore
 from tests.cast import NOW, mate, outsider, owner, person, root, viewer
@@ -158,7 +158,9 @@ async def members(context: Context, *people: Any) -> None:
 
 async def test_the_admins_of_a_tenant_are_told_and_nobody_else(context: Context) -> None:
     await members(context, owner, mate, viewer, outsider, root)
-    assert await tell_admins(context, "acme", "nobody:1", "Nobody was told", "Of alert 1", Severity.HIGH, "alert-1") == ["olga"]
+    assert await tell_admins(
+        context, "acme", Notice(key="nobody:1", title="Nobody was told", body="Of alert 1", alert_id="alert-1")
+    ) == ["olga"]
     [shown] = await inbox(context, owner)
     assert (shown["title"], shown["body"], shown["severity"], shown["alertId"]) == (
         "Nobody was told",
@@ -170,14 +172,14 @@ async def test_the_admins_of_a_tenant_are_told_and_nobody_else(context: Context)
 
 async def test_where_a_tenant_has_no_admin_super_admins_are_told(context: Context) -> None:
     await members(context, mate, outsider, root)
-    assert await tell_admins(context, "acme", "x", "Nobody was told", "", Severity.HIGH) == ["root"]
+    assert await tell_admins(context, "acme", Notice(key="x", title="Nobody was told", body="")) == ["root"]
     assert [one["tenantId"] for one in await inbox(context, root)] == ["acme"]
 
 
 async def test_admins_are_told_of_the_same_once(context: Context) -> None:
     await members(context, owner)
     for key in ("silence:06", "silence:06", "silence:07"):
-        await tell_admins(context, "acme", key, "Nobody was told", "", Severity.HIGH)
+        await tell_admins(context, "acme", Notice(key=key, title="Nobody was told", body=""))
     assert len(await inbox(context, owner)) == 2
 
 
