@@ -12,7 +12,11 @@ from app.domain.faults import Faults
 
 MOST_RECIPIENTS = 50
 SHORTEST_SECRET, LONGEST_SECRET = 16, 256
+MASKED = "should be the whole address: a masked one stands only for the one that is there"
 INSIDE = "should be outside the network, or ALLOW_PRIVATE_WEBHOOKS be set"
+
+_HIDDEN = "…"
+"""Stands for what is not shown."""
 
 _Test = Callable[[str], bool]
 _LONGEST_URL = 2_048
@@ -81,6 +85,7 @@ def check_web_address(url: str, path: str, allow_inside: bool, faults: Faults) -
     before = len(faults.found)
     faults.web_address(path, url)
     faults.require(not _names_a_person(url), path, "should be without a user and a password")
+    faults.require(_HIDDEN not in url, path, MASKED)
     if len(faults.found) == before:
         faults.require(allow_inside or not _is_inside(url), path, INSIDE)
 
@@ -93,6 +98,9 @@ def check_people(user_ids: Sequence[str], known: Collection[str], path: str, fau
 def check_apprise(url: str, allow_inside: bool, path: str, faults: Faults) -> None:
     """No more than what an address has to be like: each of its services knows the rest."""
     schema = _SCHEMA.match(url)
+    if _HIDDEN in url:
+        faults.add(f"{path}.url", MASKED)
+        return
     fits = schema is not None and len(url) <= _LONGEST_URL and url.isprintable() and " " not in url
     faults.require(fits, f"{path}.url", "should be an address of Apprise, such as discord://…")
     if not fits or schema is None:

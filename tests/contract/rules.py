@@ -126,4 +126,39 @@ RULES = {
     "Addresses inside the network are refused": (
         "delivery/test_secrets::test_a_webhook_into_the_network_is_refused_however_it_is_written"
     ),
+    # 11 Channels
+    "is needed there": "switchboard/test_kinds::test_what_a_new_channel_cannot_be_without_is_asked_for",
+    "kept when `updateChannel` leaves it out": "switchboard/test_patches::test_secrets_that_are_left_out_are_kept",
+    "and never read back": "switchboard/test_kinds::test_no_secret_is_in_the_database_the_audit_the_log_the_api_or_an_error",
+    "`target` shows |": "switchboard/test_kinds::test_a_channel_of_every_kind_is_made_and_shown_without_its_secrets",
+    "one takes the place of the other": "switchboard/test_kinds::test_a_slack_bot_and_a_slack_webhook_take_the_place_of_each_other",
+    "unless the operator has set a bot": "switchboard/test_kinds::test_a_telegram_channel_may_use_the_bot_of_the_settings",
+    "the kind of a channel stays": "switchboard/test_patches::test_the_kind_of_a_channel_stays",
+    "keeps the one that is there": (
+        "switchboard/test_patches::test_a_masked_address_that_is_written_back_keeps_the_one_that_is_there"
+    ),
+    "does `format: null`": "switchboard/test_kinds::test_the_format_of_a_webhook_is_kept_beside_the_config",
+    "lets the one before sign beside it for 24 hours": "switchboard/test_patches::test_the_secret_before_signs_for_another_day",
+    "`enabled: true` clears": "switchboard/test_patches::test_switching_a_channel_on_forgets_why_it_was_off",
+    "in full only to those who may change the channel": (
+        "switchboard/test_kinds::test_those_who_may_not_change_it_see_no_whole_address"
+    ),
+    "changed by its admins": "switchboard/test_patches::test_shared_channels_are_changed_by_admins_alone",
+    "any role may make, change, test and": (
+        "switchboard/test_personal::test_people_of_any_role_make_change_test_and_delete_their_own"
+    ),
+    "nobody else sees them": "switchboard/test_personal::test_nobody_else_sees_changes_tests_or_deletes_it",
+    "`Delivery.channel` is null to them": "switchboard/test_personal::test_on_a_delivery_only_its_owner_sees_the_channel",
+    "lists them whatever tenant is asked for": "switchboard/test_personal::test_ones_own_is_used_in_every_tenant_and_shown_there",
+    "Programs have none": "switchboard/test_personal::test_programs_have_none_and_see_none",
+    "of the same tenant and owner": "switchboard/test_naming::test_a_fallback_is_of_the_same_tenant_and_the_same_owner",
+    "not in a circle": "switchboard/test_naming::test_fallbacks_do_not_lead_in_circles",
+    "name shared channels": "switchboard/test_naming::test_a_rule_names_known_shared_channels_of_its_tenant_alone",
+    "every shared channel until the tenant chooses": (
+        "switchboard/test_naming::test_without_a_choice_every_shared_channel_is_told_by_default"
+    ),
+    "a tenant's version of it may": (
+        "switchboard/test_naming::test_a_rule_of_the_platform_has_no_channels_and_a_tenants_version_may"
+    ),
+    "goes on without it": "switchboard/test_naming::test_a_deleted_channel_is_named_no_more",
 }
