@@ -26,7 +26,7 @@ async def take_turn(context: Context, outcomes: Outcomes, channel: Channel, firs
     if not due:
         return None
     recipient = f"{first.tenant_id}:{first.channel_id}:{hashlib.sha256(first.address.encode()).hexdigest()[:16]}"
-    sent = await context.store.paces.sent(recipient)
+    sent = await context.store.paces.sent(first.tenant_id, recipient)
     at = not_before(sent, now)
     if at > now:
         await context.store.deliveries.put_off([one.id for one in due], now, at)
@@ -36,7 +36,7 @@ async def take_turn(context: Context, outcomes: Outcomes, channel: Channel, firs
     lease = uuid4().hex
     claimed = await _wanted(context, outcomes, channel, due[:1] if alone else due, lease)
     # Only now: what turned out to be nobody's to hear costs no turn.
-    if not claimed or not await context.store.paces.take(recipient, sent, (*recent, now)):
+    if not claimed or not await context.store.paces.take(first.tenant_id, recipient, sent, (*recent, now)):
         await _give_back(context, claimed, lease)
         return None
     if alone and claimed[0].held is None:

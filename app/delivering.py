@@ -111,9 +111,8 @@ class Sender:
             return
         _log.warning("channel.disabled", tenant=channel.tenant_id, channel=channel.id, error=error)
         body = f"It failed {MOST_REFUSALS} times in a row, at last with: {error}. Mend it and enable it again."
-        await tell_owner(
-            self.context, channel, f"disabled-{channel.id}-{channel.failing_since}", f"{channel.name} is disabled", body
-        )
+        notice = Notice(key=f"disabled-{channel.id}-{channel.failing_since}", title=f"{channel.name} is disabled", body=body)
+        await tell_owner(self.context, channel, notice)
 
     async def _keep(self, parcel: Parcel, channel: Channel | None, outcome: Outcome, fare: Fare) -> None:
         now, other = self.context.clock.now(), fare.other

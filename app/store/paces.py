@@ -3,28 +3,29 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from app.store.mongo import Mongo, is_duplicate
+from app.domain.tenant import only
+from app.store.mongo import Mongo
 
 _KEPT = timedelta(hours=1)
 
 
 class PaceStore:
-    """`paces`, by recipient."""
+    """`paces`, by recipient; each has an id of its own in every tenant that tells it something."""
 
     def __init__(self, mongo: Mongo) -> None:
-        self._paces = mongo.platform_collection("paces")
+        self._paces = mongo.tenant_collection("paces")
 
-    async def sent(self, recipient: str) -> tuple[datetime, ...]:
+    async def sent(self, tenant_id: str, recipient: str) -> tuple[datetime, ...]:
         """The times of the last messages, oldest first."""
-        document = await self._paces.find_one({"_id": recipient})
+        document = await self._paces.find_one(only(tenant_id), {"_id": recipient})
         return () if document is None else tuple(document["sent"])
 
-    async def take(self, recipient: str, before: Sequence[datetime], after: Sequence[datetime]) -> bool:
+    async def take(self, tenant_id: str, recipient: str, before: Sequence[datetime], after: Sequence[datetime]) -> bool:
         """Takes the turn; False where another was faster."""
-        change = {"$set": {"sent": list(after), "expire_at": after[-1] + _KEPT}}
-        try:
-            return await self._paces.update({"_id": recipient, "sent": list(before)}, change, upsert=not before) == 1
-        except Exception as error:
-            if is_duplicate(error):
-                return False
-            raise
+        values = {"sent": list(after), "expire_at": after[-1] + _KEPT}
+        if not before:
+            fresh = {"_id": recipient, "tenant_id": tenant_id, **values}
+            if await self._paces.insert_new(only(tenant_id), [fresh]):
+                return True
+        where = {"_id": recipient, "sent": list(before)}
+        return await self._paces.update(only(tenant_id), where, {"$set": values}) == 1

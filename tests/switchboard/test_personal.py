@@ -16,6 +16,7 @@ from app.domain.ids import lane_of
 from app.domain.tenant import EVERY_TENANT, Role, only
 from app.errors import ConflictError, ForbiddenError
 from app.principal import Principal, PrincipalKind
+from app.recipients import books_of
 from tests.cast import NOW, both, mate, outsider, owner, person, root, viewer
 from tests.switchboard.world import AUDIT, CHANNELS, CREATE, DELETE, TEST, UPDATE, change, config_kept, mail, make
 from tests.wire import ask, refusal
@@ -154,5 +155,5 @@ async def test_a_person_has_as_many_as_a_tenant_may_have(context: Context) -> No
 async def test_what_is_told_of_every_alert_goes_to_no_channel_of_ones_own(context: Context) -> None:
     await make(context, mail(), viewer, **OWN)
     shared = await make(context, mail())
-    found = await context.mongo.transaction(lambda session: context.store.channels.enabled(only("acme"), session))
-    assert [one.id for one in found] == [shared["id"]]
+    book = (await books_of(context, ["acme"]))["acme"]
+    assert list(book.shared) == [shared["id"]]
