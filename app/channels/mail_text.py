@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from app.channels.rendering import render
-from app.channels.wording import Group, counted, entries_of, facts, groups, happened, subject, why_together
+from app.channels.wording import Group, counted, entries_of, facts, groups, happened, one_line, subject, why_together
 from app.domain.alert import Severity
 from app.domain.message import Message
 
@@ -53,7 +53,7 @@ def _colour_of(group: Group) -> str:
 def _label(message: Message) -> str:
     """Above the title: how bad it is, or what happened to it since."""
     if message.note is None:
-        return message.tenant_name
+        return one_line(message.tenant_name)
     severity = message.note.alert.severity.name
     return f"{severity} · {happened(message.note)}"
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from app.channels.apprise import AppriseWay
 from app.channels.email import open_email
 from app.channels.http import open_http
 from app.channels.way import Way
@@ -20,5 +21,6 @@ async def open_ways(settings: Settings) -> AsyncIterator[Ways]:
     async with open_http(checked=not settings.allow_private_webhooks) as chosen, open_email(settings) as email:
         yield {
             ChannelKind.EMAIL: email,
+            ChannelKind.APPRISE: AppriseWay(settings),
             ChannelKind.WEBHOOK: WebhookWay(chosen),
         }
