@@ -175,6 +175,17 @@ def test_five_hundred_alerts_are_all_there_and_no_client_cuts_them_off() -> None
     assert len(said.html.encode()) < 100_000  # Gmail cuts off at 102 KB
 
 
+def test_five_hundred_stores_are_not_too_many_either() -> None:
+    one = message(bundle=500)
+    notes = [
+        msgspec.structs.replace(note, alert=msgspec.structs.replace(note.alert, store_id=f"s-{place}"))
+        for place, note in enumerate(one.notes)
+    ]
+    html = mail_text(msgspec.structs.replace(one, notes=tuple(notes))).html
+    assert {note.url for note in notes} <= set(Page(html).links)
+    assert len(html.encode()) < 100_000
+
+
 @pytest.mark.parametrize("why", list(Bundling))
 def test_a_bundle_says_why_it_is_one(why: Bundling) -> None:
     said = mail_text(message(bundle=2, bundling=why))
