@@ -3,7 +3,19 @@
 from dataclasses import dataclass
 
 from app.channels.rendering import render
-from app.channels.wording import Group, counted, entries_of, facts, groups, happened, subject, why_together
+from app.channels.wording import (
+    Group,
+    Section,
+    counted,
+    entries_of,
+    facts,
+    groups,
+    happened,
+    one_line,
+    sections,
+    subject,
+    why_together,
+)
 from app.domain.alert import Severity
 from app.domain.message import Message
 
@@ -33,6 +45,7 @@ def mail_text(message: Message) -> MailText:
         "subject": heading,
         "facts": [] if message.note is None else facts(message.note, message.timezone),
         "groups": [] if message.note is not None else groups(message),
+        "sections": [] if message.note is not None else sections(message),
         "why_together": why_together(message),
     }
     coloured = {"colour": _colour(message), "colour_of": _colour_of, "label": _label(message), "counted": _counted(message)}
@@ -46,14 +59,14 @@ def _colour(message: Message) -> str:
     return _colour_of(groups(message)[0])
 
 
-def _colour_of(group: Group) -> str:
+def _colour_of(group: Group | Section) -> str:
     return _COLOURS[group.severity] if group.live else _ENDED
 
 
 def _label(message: Message) -> str:
     """Above the title: how bad it is, or what happened to it since."""
     if message.note is None:
-        return message.tenant_name
+        return one_line(message.tenant_name)
     severity = message.note.alert.severity.name
     return f"{severity} · {happened(message.note)}"
 

@@ -28,7 +28,9 @@ def sample_message(event: str, now: datetime, url: str, bundle: int = 0, why: Bu
         notes: tuple[Note, ...] = ()
     elif bundle:
         notes = tuple(_note(event, kind, place, now, url) for place in range(bundle))
-        notes += tuple(_note("device.online", AlertEventType.RESOLVED, place, now, url) for place in range(3, bundle, 4))
+        if kind is not AlertEventType.RESOLVED:
+            end = "device.online" if event == "device.offline" else "alert.resolved"
+            notes += tuple(_note(end, AlertEventType.RESOLVED, place, now, url) for place in range(3, bundle, 4))
     else:
         notes = (_note(event, kind, 0, now, url),)
     return Message(

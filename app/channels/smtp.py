@@ -46,6 +46,7 @@ class MailServer:
         self._timeout_sec = timeout_sec
         self._tls: ssl.SSLContext | None = None
         self._idle: list[SMTP] = []
+        self._own_name: str | None = None
 
     async def post(self, mail: EmailMessage) -> None:
         """Raises RefusedError, SMTPException or OSError where the server did not take it; `answer_to` reads them."""
@@ -87,12 +88,14 @@ class MailServer:
             hostname=self._settings.smtp_host,
             port=self._settings.smtp_port,
             timeout=self._timeout_sec,
+            local_hostname=self._own_name,  # None asks DNS, which may take its time: once is enough
             use_tls=mode == "tls",
             start_tls=False,
             tls_context=self._tls,
         )
         try:
             await connection.connect()
+            self._own_name = connection.local_hostname
             await connection.ehlo()
             if mode == "starttls":
                 await _start_tls(connection)

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from app.channels.apprise import AppriseWay
 from app.channels.email import open_email
 from app.channels.http import TIMEOUT_SEC, open_http
 from app.channels.pagerduty import PagerDutyWay
@@ -32,6 +33,7 @@ async def open_ways(
     ):
         yield {
             ChannelKind.EMAIL: email,
+            ChannelKind.APPRISE: AppriseWay(settings),
             ChannelKind.WEBHOOK: WebhookWay(chosen),
             ChannelKind.SLACK: SlackWay(chosen, known, settings.slack_api_url),
             ChannelKind.TELEGRAM: TelegramWay(known, settings.telegram_api_url, _shown(settings.telegram_bot_token)),

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -59,6 +60,19 @@ class Group:
     severity: Severity
     place: str
     entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The groups of one severity, open or ended."""
+
+    live: bool
+    severity: Severity
+    groups: tuple[Group, ...]
+
+    @property
+    def count(self) -> int:
+        return sum(len(group.entries) for group in self.groups)
 
 
 def one_line(text: str, longest: int = LONGEST_LINE) -> str:
@@ -171,6 +185,11 @@ def groups(message: Message) -> list[Group]:
         Group(not ended, list(Severity)[rank], one_line(place), tuple(found[ended, rank, place]))
         for ended, rank, place in sorted(found)
     ]
+
+
+def sections(message: Message) -> list[Section]:
+    by_severity = groupby(groups(message), key=lambda group: (group.live, group.severity))
+    return [Section(live, severity, tuple(of_one)) for (live, severity), of_one in by_severity]
 
 
 def counted(count: int, noun: str) -> str:
