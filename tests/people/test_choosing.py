@@ -98,6 +98,10 @@ async def test_every_bad_field_is_named_and_nothing_is_written(context: Context)
     assert await context.store.preferences.get("vera") is None
 
 
+async def test_a_list_has_its_most(context: Context) -> None:
+    assert await refused(context, channelIds=["x"] * 101, storeIds=["x"] * 1_001) == ["input.channelIds", "input.storeIds"]
+
+
 @pytest.mark.parametrize("seconds", [-1, 1, 59, 86_401])
 async def test_a_digest_is_of_a_minute_to_a_day_or_none(context: Context, seconds: int) -> None:
     assert await refused(context, digestSec=seconds) == ["input.digestSec"]
