@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from app.domain.alert import Severity
+from app.domain.channel import MOST_CHANNELS
 from app.domain.conditions.local_time import wall_time
 from app.domain.faults import Faults
 from app.domain.quiet_hours import QuietHours
@@ -29,8 +30,7 @@ class PreferencesPatch(msgspec.Struct, frozen=True, kw_only=True):
 def check_preferences(patch: PreferencesPatch, own_ids: Collection[str], faults: Faults) -> None:
     """`own_ids` are the channels that the person has."""
     if isinstance(patch.channel_ids, tuple):
-        for place, channel_id in enumerate(patch.channel_ids):
-            faults.require(channel_id in own_ids, f"input.channelIds[{place}]", "should be one of your own (personal) channels")
+        _check_channels(patch.channel_ids, own_ids, faults)
     if isinstance(patch.store_ids, tuple):
         _check_stores(patch.store_ids, faults)
     if isinstance(patch.quiet_hours, QuietHours):
@@ -39,6 +39,14 @@ def check_preferences(patch: PreferencesPatch, own_ids: Collection[str], faults:
         fits = SHORTEST_DIGEST_SEC <= patch.digest_sec <= LONGEST_DIGEST_SEC
         message = f"should be 0, or {SHORTEST_DIGEST_SEC} to {LONGEST_DIGEST_SEC}, not {patch.digest_sec}"
         faults.require(fits, "input.digestSec", message)
+
+
+def _check_channels(channel_ids: Collection[str], own_ids: Collection[str], faults: Faults) -> None:
+    if len(channel_ids) > MOST_CHANNELS:
+        faults.add("input.channelIds", f"has {len(channel_ids)} entries; at most {MOST_CHANNELS}")
+        return
+    for place, channel_id in enumerate(channel_ids):
+        faults.require(channel_id in own_ids, f"input.channelIds[{place}]", "should be one of your own (personal) channels")
 
 
 def _check_stores(store_ids: Collection[str], faults: Faults) -> None:

@@ -161,4 +161,28 @@ RULES = {
         "switchboard/test_naming::test_a_rule_of_the_platform_has_no_channels_and_a_tenants_version_may"
     ),
     "goes on without it": "switchboard/test_naming::test_a_deleted_channel_is_named_no_more",
+    # 12 Notifications and preferences
+    "takes up to 500 ids and answers": "people/test_inbox::test_five_hundred_are_marked_at_once_and_no_more",
+    "Programs and devices have none": "people/test_choosing::test_only_people_have_preferences_and_notifications",
+    "Who leaves a tenant no longer sees what it told": "people/test_inbox::test_who_left_a_tenant_no_longer_sees_what_it_told",
+    "gives what is told from now on": "people/test_stream::test_it_comes_in_order_and_each_once",
+    "each once, also while Redis is away": "people/test_stream::test_it_goes_on_while_redis_is_away",
+    "`updatePreferences` is a patch": "people/test_choosing::test_what_is_left_out_of_a_change_stays_as_it_is",
+    "`null` says what holds where nothing was ever said": (
+        "people/test_choosing::test_null_says_what_holds_where_nothing_was_ever_said"
+    ),
+    "the order in which your own channels are tried": (
+        "people/test_preferences::test_channels_are_tried_in_the_order_that_was_chosen"
+    ),
+    "what spans stores": "people/test_preferences::test_what_spans_stores_is_told_to_those_who_want_some_alone",
+    "or `acme:north` where two tenants have one": "people/test_preferences::test_a_store_is_named_by_either_of_its_ids",
+    "from `start` on and before `end`": "people/test_quiet_hours::test_the_start_belongs_to_them_and_the_end_does_not",
+    "the next multiple of it since 1970": "people/test_preferences::test_a_digest_holds_until_the_next_multiple_of_its_seconds",
+    "is on the next morning": "people/test_quiet_hours::test_a_night_goes_over_midnight",
+    "is passed the moment they change": (
+        "people/test_quiet_hours::test_an_end_that_the_clocks_skip_in_spring_is_the_moment_of_the_change"
+    ),
+    "first time and ends the second": "people/test_quiet_hours::test_an_end_that_comes_twice_in_autumn_is_the_second_one",
+    "sends a test to each of your own channels": "people/test_inbox::test_a_test_goes_to_each_of_ones_own_channels_in_order",
+    "is `CONFLICT` where you have none": "people/test_inbox::test_who_has_no_channel_of_their_own_is_told_so",
 }

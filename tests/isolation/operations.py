@@ -30,7 +30,8 @@ BOTH_TILLS = ("till-1", "till-2")
 
 @dataclass(frozen=True)
 class Operation:
-    """How a root field is asked, and the code that each caller gets: WELL where it is answered. `heard`: results of a stream."""
+    """How a root field is asked, and the code that each caller gets: WELL where it is answered. `heard`: results of a stream, which
+    says nothing of its own accord where it has no beginning (`begins`)."""
 
     root: str
     how: str
@@ -38,6 +39,7 @@ class Operation:
     variables: Variables
     codes: Mapping[str, str] = field(default_factory=dict)
     heard: int = 0
+    begins: bool = True
 
     def code(self, who: str) -> str:
         return self.codes.get(who, "FORBIDDEN" if who in ("till", "key", "their_till") else WELL)
@@ -331,6 +333,22 @@ def naming_channels() -> Iterator[Operation]:
     )
 
 
+def people() -> Iterator[Operation]:
+    wanted = "userId channels { name } quietHours { start } storeIds"
+    yield Operation("Query.preferences", "own", f"{{ preferences {{ {wanted} }} }}", nothing)
+    update = f"mutation($input: PreferencesInput!) {{ updatePreferences(input: $input) {{ {wanted} }} }}"
+    yield Operation("Mutation.updatePreferences", "own", update, with_input(digestSec=60))
+    others = those("viewer", "mate", "outsider", code="BAD_USER_INPUT")
+    yield Operation(
+        "Mutation.updatePreferences", "by id", update, lambda things, _: {"input": {"channelIds": [things.personal_id]}}, others
+    )
+    yield Operation("Query.notifications", "own", "{ notifications { id tenantId title body } }", nothing)
+    mark = "mutation($id: ID!) { markNotificationsRead(ids: [$id]) }"
+    yield Operation("Mutation.markNotificationsRead", "by id", mark, lambda things, _: {"id": things.notification_id})
+    test = "mutation { testNotification { id alertId recipient channel { name } } }"
+    yield Operation("Mutation.testNotification", "own", test, nothing, those("viewer", "mate", code="CONFLICT"))
+
+
 def configuration() -> Iterator[Operation]:
     yield from both_ways("Query.exportConfig", "query($tenant: ID) { exportConfig(tenantId: $tenant) }", ADMINS)
     emptied = """mutation($tenant: ID) { importConfig(tenantId: $tenant, document: "{version: 1, rules: []}", dryRun: %s) {
@@ -359,6 +377,8 @@ def subscriptions() -> Iterator[Operation]:
     yield Operation("Subscription.healthUpdates", "by store", named, lambda _, __: {"stores": ["north"]}, {}, 2)
     picture = f"subscription($tenant: ID) {{ overview(tenantId: $tenant) {{ {OVERVIEW} }} }}"
     yield from both_ways("Subscription.overview", picture, {}, 2)
+    told = "subscription { notifications { id tenantId title } }"
+    yield Operation("Subscription.notifications", "own", told, nothing, {}, 3, begins=False)
 
 
 OPERATIONS = [
@@ -370,6 +390,7 @@ OPERATIONS = [
     *administration(),
     *channels(),
     *naming_channels(),
+    *people(),
     *configuration(),
     *subscriptions(),
 ]

@@ -26,7 +26,9 @@ async def follow(world: World, principal: Principal, operation: Operation, varia
     context = OperationContext(world.context, principal, world.hub, alert)
     results = await build_schema().subscribe(operation.document, variable_values=variables, context_value=context)
     data: list[Any] = []
-    async with asyncio.timeout(PATIENCE_SEC), aclosing(results) as stream:
+    async with asyncio.timeout(PATIENCE_SEC), aclosing(results) as stream, asyncio.TaskGroup() as beside:
+        if not operation.begins:
+            beside.create_task(world.stir(other, own))
         async for result in stream:
             if result.errors:
                 return {"data": None, "errors": ErrorPresenter().present_all(result.errors)}

@@ -20,6 +20,7 @@ from app.domain.cursor import StreamCursor, write_cursor
 from app.domain.delivery import Delivery, DeliveryStatus
 from app.domain.device import Device, DeviceStatus
 from app.domain.ids import device_key, lane_of
+from app.domain.notification import InAppNotification, notification_id
 from app.domain.rule import Comparison, MetricCondition
 from app.domain.rule_input import RuleInput
 from app.domain.tenant import EVERY_TENANT, Member, Role, Tenant, only
@@ -80,6 +81,7 @@ class Things:
     beginning: str
     channel_id: str
     personal_id: str
+    notification_id: str
 
     def alert(self, state: str, who: str) -> str:
         """One for the mate, one for everybody else: both may act on what they see."""
@@ -123,6 +125,7 @@ class World:
             await self.context.store.devices.change(only(tenant_id), key, news)
             self.hub.devices.touch([key])
             self.hub.health_wakes.wake(tenant_id)
+            await self._tell(tenant_id)
 
     def kept(self, tenant_id: str | None) -> Documents:
         """Everything that is kept of a tenant; None is what the platform keeps for all."""
@@ -155,7 +158,28 @@ class World:
         await self.context.store.deliveries.insert([_dead(channel, who) for who in ("mate", "owner")])
         lane = lane_of(tenant_id)
         cursor = StreamCursor(await self.context.store.events.epoch(), 0, {lane: 0})
-        return Things(tenant_id, rule.id, key.id, write_cursor(cursor), channel.id, personal.id)
+        [told_id] = [one for one in await self._tell(tenant_id) if one.endswith(f":{admin.id}")]
+        return Things(tenant_id, rule.id, key.id, write_cursor(cursor), channel.id, personal.id, told_id)
+
+    async def _tell(self, tenant_id: str) -> list[str]:
+        """A tenant tells everybody something, whether they are in it or not; the ids of that."""
+        people = [caller.id for caller in CALLERS.values() if caller.kind is PrincipalKind.PERSON]
+        told = [
+            InAppNotification(
+                id=notification_id(f"{len(tenant_id)}-{self._turn}", user_id),
+                tenant_id=tenant_id,
+                user_id=user_id,
+                at=NOW,
+                title=f"Too hot: Till of {tenant_id}",
+                body=f"Of {tenant_id}",
+                severity=Severity.LOW,
+                expire_at=NOW + timedelta(days=1),
+            )
+            for user_id in people
+        ]
+        await self.context.store.notifications.put(told)
+        await self.context.bus.ring_notifications(people)
+        return [one.id for one in told]
 
     async def _alarm(self, tenant_id: str) -> None:
         """Alerts in every state, for the mate and for the owner."""

@@ -59,9 +59,15 @@ async def test_null_says_what_holds_where_nothing_was_ever_said(context: Context
     await context.store.channels.insert(own_channel("a"))
     await context.store.channels.insert(own_channel("b"))
     nothing_said = await read(context)
-    fields = {"channelIds": ["vera-b"], "severities": ["LOW"], "digestSec": 60, "quietHours": NIGHT, "storeIds": ["north"]}
-    assert await update(context, **fields) != nothing_said
-    assert await update(context, **dict.fromkeys(fields)) == nothing_said
+    fields: dict[str, Any] = {
+        "channelIds": ["vera-b"],
+        "severities": ["LOW"],
+        "digestSec": 60,
+        "quietHours": NIGHT,
+        "storeIds": ["north"],
+    }
+    assert await update(context, viewer, **fields) != nothing_said
+    assert await update(context, viewer, **dict.fromkeys(fields)) == nothing_said
 
 
 async def test_a_change_of_nothing_changes_nothing(context: Context) -> None:
@@ -90,6 +96,10 @@ async def test_every_bad_field_is_named_and_nothing_is_written(context: Context)
         "input.digestSec",
     ]
     assert await context.store.preferences.get("vera") is None
+
+
+async def test_a_list_has_its_most(context: Context) -> None:
+    assert await refused(context, channelIds=["x"] * 101, storeIds=["x"] * 1_001) == ["input.channelIds", "input.storeIds"]
 
 
 @pytest.mark.parametrize("seconds", [-1, 1, 59, 86_401])

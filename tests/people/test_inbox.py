@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
 from app.channels.in_app import InAppWay
 from app.context import Context
@@ -13,9 +14,8 @@ from app.domain.delivery import Never, Sent, TryAgain
 from app.domain.message import Bundling
 from app.domain.tenant import EVERY_TENANT, Member, Role
 from app.notifications import Notice, tell_admins
-from app.store.mongo import connect
-from app.store.notifications import NotificationStore
 from tests.cast import NOW, mate, outsider, owner, person, root, viewer
+from tests.elsewhere import failing
 from tests.people.making import a_message, a_note, own_channel, told
 from tests.wire import ask, refusal
 
@@ -112,13 +112,13 @@ async def test_a_message_that_names_nobody_is_for_those_whom_the_channel_names(c
     assert [len(await inbox(context, who)) for who in (viewer, mate, owner)] == [1, 1, 0]
 
 
-async def test_while_the_database_is_away_it_is_tried_again(context: Context) -> None:
-    away = connect("mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=50&directConnection=true", "nowhere")
-    try:
-        answer = await InAppWay(NotificationStore(away), context.bus, KEEP).send(INBOX, a_message(a_note()))
-    finally:
-        away.close()
-    assert answer == TryAgain("the database did not take it")
+async def test_what_the_database_does_not_take_is_tried_again(
+    context: Context, mongo_client: "MongoClient[dict[str, Any]]"
+) -> None:
+    with failing(mongo_client, "update", times=1, errorCode=50):
+        assert await way(context).send(INBOX, a_message(a_note())) == TryAgain("the database did not take it")
+    assert await inbox(context) == []
+    assert await way(context).send(INBOX, a_message(a_note())) == Sent()
 
 
 async def test_the_list_begins_with_the_newest_and_may_leave_out_what_was_read(context: Context) -> None:
