@@ -52,7 +52,7 @@ class SmsWay:
 
 
 def text_of(message: Message) -> str:
-    """Without pictures, which would make every letter cost twice. The link stays whole; what does not fit before it is left out."""
+    """The link stays whole; what does not fit before it is left out."""
     note = message.note
     link = message.dashboard_url if note is None else note.url
     if message.is_test:
@@ -63,6 +63,7 @@ def text_of(message: Message) -> str:
         live = sum(one.alert.live for one in message.notes)
         title = f"{clip(message.tenant_name, 40)}: {len(message.notes)} messages, {live} open, {len(message.notes) - live} over"
         lines = [_short(one) for one in message.notes[:MOST_LISTED]]
+    title, lines = _plain(title), [_plain(one) for one in lines]
     room = LONGEST_TEXT - len(title) - (len(link) + 1 if link else 0)
     said = []
     for one in lines:
@@ -71,6 +72,11 @@ def text_of(message: Message) -> str:
             break
         said.append(one)
     return render("sms.txt", message, headline=title, facts=said, link=link).strip()
+
+
+def _plain(text: str) -> str:
+    """One sign outside of the alphabet of SMS makes every letter cost twice."""
+    return text.replace("…", "...")
 
 
 def _short(note: Note) -> str:

@@ -74,10 +74,11 @@ def line(note: Note, message: Message) -> str:
 
 def bundle_headline(message: Message) -> str:
     count = len(message.notes)
+    said = f"{count} message{'s' if count > 1 else ''}"
     live = sum(note.alert.live for note in message.notes)
     because = "" if message.bundling is None else f" {_BECAUSE[message.bundling]}"
     tenant = clip(message.tenant_name, 60)
-    return f"{icon(live > 0)} {tenant}: {count} messages{because}, {live} open, {count - live} over"
+    return f"{icon(live > 0)} {tenant}: {said}{because}, {live} open, {count - live} over"
 
 
 def test_line(message: Message) -> str:

@@ -9,12 +9,13 @@ import trustme
 
 from app.channels.http import AGAIN
 from app.channels.ways import open_ways
+from app.domain.alert import Severity
 from app.domain.delivery import Never, Sent, TryAgain
 from app.domain.message import Message
 from app.settings import Settings
 from tests.cast import NOW
 from tests.channels.kit import CASES, Case, hostile, tried, tried_often, untrusted
-from tests.channels.messages import a_message, a_note
+from tests.channels.messages import a_message, a_note, a_storm, offline, the_end
 from tests.delivery.receiver import Receiver, receiving
 
 NOBODY = "http://127.0.0.1:9"
@@ -61,6 +62,16 @@ async def test_each_status_means_sent_try_again_or_never(case: Case, receiver: R
         meant |= {status: meaning(case, status).__name__ for status in statuses}
     assert found == meant
     assert len(receiver.calls) == 400
+
+
+@over_http
+async def test_whatever_there_is_to_say_is_sent(case: Case, receiver: Receiver) -> None:
+    receiver.body = case.success
+    note = a_note(offline(severity=Severity.CRITICAL))
+    for message in (a_message(to=case.to), a_message(note, to=case.to), a_message(the_end(), to=case.to, first_receipt="C:1")):
+        assert isinstance(await tried(case, message, receiver.url), Sent)
+    for count in (1, 60):
+        assert isinstance(await tried(case, a_storm(count, to=case.to), receiver.url, 20), Sent)
 
 
 @over_http
