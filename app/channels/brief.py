@@ -1,8 +1,9 @@
-"""What people read of an alert: the same words in every channel that shows text. Lengths are bounded, so that vendors take them."""
+"""What people read of an alert in a chat: a headline and a few short lines. Lengths are bounded, so that vendors take them."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from app.channels.wording import duration, measure, one_line
 from app.domain.alert import Alert, AlertEventType
 from app.domain.message import Bundling, Message, Note
 
@@ -15,12 +16,6 @@ _BECAUSE = {
     Bundling.QUIET_HOURS: "since your quiet hours began",
     Bundling.DIGEST: "since the last digest",
 }
-
-
-def clip(text: str, longest: int) -> str:
-    """On one line, and no longer than that."""
-    line = " ".join(text.split())
-    return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def icon(live: bool) -> str:
@@ -38,13 +33,13 @@ def word(note: Note) -> str:
 
 
 def headline(note: Note) -> str:
-    return f"{icon(note.alert.live)} {word(note)} · {clip(note.alert.title, LONGEST_TITLE)}"
+    return f"{icon(note.alert.live)} {word(note)} · {one_line(note.alert.title, LONGEST_TITLE)}"
 
 
 def facts(note: Note, message: Message) -> list[str]:
     """Lines under the headline: what it is and since when, value and threshold, who did it, who else was told."""
     alert = note.alert
-    found = [f"{clip(alert.message, LONGEST_FACT)} since {moment(alert.first_seen, message)}"]
+    found = [f"{one_line(alert.message, LONGEST_FACT)} since {moment(alert.first_seen, message)}"]
     if alert.resolved_at is not None:
         how = "over" if alert.resolution is None else alert.resolution.value.replace("_", " ")
         lasted = duration(alert.resolved_at - alert.first_seen)
@@ -53,18 +48,17 @@ def facts(note: Note, message: Message) -> list[str]:
     if alert.value is not None:
         found.append(figures(alert))
     if note.actor is not None:
-        found.append(clip(f"by {note.actor}" + (f": {note.reason}" if note.reason else ""), LONGEST_FACT))
+        found.append(one_line(f"by {note.actor}" + (f": {note.reason}" if note.reason else ""), LONGEST_FACT))
     elif note.reason and note.type not in _BEGINS:
-        found.append(clip(note.reason, LONGEST_FACT))
+        found.append(one_line(note.reason, LONGEST_FACT))
     if note.also_told:
-        found.append(clip(f"also told: {', '.join(note.also_told)}", LONGEST_FACT))
+        found.append(one_line(f"also told: {', '.join(note.also_told)}", LONGEST_FACT))
     return found
 
 
 def figures(alert: Alert) -> str:
-    unit = f" {alert.unit}" if alert.unit else ""
-    value = f"value {alert.value:.6g}{unit}"
-    return value if alert.threshold is None else f"{value}, threshold {alert.threshold:.6g}{unit}"
+    value = f"value {measure(alert.value or 0.0, alert.unit)}"
+    return value if alert.threshold is None else f"{value}, threshold {measure(alert.threshold, alert.unit)}"
 
 
 def line(note: Note, message: Message) -> str:
@@ -74,14 +68,15 @@ def line(note: Note, message: Message) -> str:
 
 def bundle_headline(message: Message) -> str:
     count = len(message.notes)
+    said = f"{count} message{'s' if count > 1 else ''}"
     live = sum(note.alert.live for note in message.notes)
     because = "" if message.bundling is None else f" {_BECAUSE[message.bundling]}"
-    tenant = clip(message.tenant_name, 60)
-    return f"{icon(live > 0)} {tenant}: {count} messages{because}, {live} open, {count - live} over"
+    tenant = one_line(message.tenant_name, 60)
+    return f"{icon(live > 0)} {tenant}: {said}{because}, {live} open, {count - live} over"
 
 
 def test_line(message: Message) -> str:
-    return f"This is a test: {clip(message.channel_name, 60)} of {clip(message.tenant_name, 60)} hears of Fleetbeat's alerts."
+    return f"This is a test: {one_line(message.channel_name, 60)} of {one_line(message.tenant_name, 60)} hears of Fleetbeat's alerts."
 
 
 def moment(at: datetime, message: Message) -> str:
@@ -89,11 +84,3 @@ def moment(at: datetime, message: Message) -> str:
     zone = ZoneInfo(message.timezone)
     there, now = at.astimezone(zone), message.now.astimezone(zone)
     return f"{there:%H:%M:%S %Z}" if there.date() == now.date() else f"{there:%Y-%m-%d %H:%M:%S %Z}"
-
-
-def duration(length: timedelta) -> str:
-    """In its two largest units: 2 h 5 min."""
-    seconds = max(0, round(length.total_seconds()))
-    parts = [(seconds // 86_400, "d"), (seconds // 3_600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s")]
-    first = next((place for place, (count, _) in enumerate(parts) if count), len(parts) - 1)
-    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"

@@ -106,12 +106,13 @@ class Http:
             return Never(REFUSED)
         except TimeoutError:
             return TryAgain(f"no answer within {self._session.timeout.total:g} s")
-        except aiohttp.InvalidURL:
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             return Never("the address is no URL")
-        except ValueError:
-            return Never("the request cannot be written: an address or a secret has characters that it may not have")
+        # Before ValueError, which a bad certificate is too.
         except (aiohttp.ClientError, OSError) as error:
             return TryAgain(_failure(error))
+        except ValueError:
+            return Never("the request cannot be written: an address or a secret has characters that it may not have")
 
 
 @asynccontextmanager

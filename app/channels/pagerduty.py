@@ -4,8 +4,9 @@ from typing import Any
 
 import msgspec
 
-from app.channels.brief import clip, facts, test_line
+from app.channels.brief import facts, test_line
 from app.channels.http import Http, answer_of
+from app.channels.wording import one_line
 from app.domain.alert import AlertEventType, Severity
 from app.domain.channel import PagerDutyConfig
 from app.domain.delivery import Answer, Never, Sent, TryAgain
@@ -49,7 +50,7 @@ def _event(note: Note, message: Message) -> dict[str, Any]:
         "event_action": _ACTIONS.get(note.type, "trigger"),
         "dedup_key": alert.id,
         "payload": {
-            "summary": clip(alert.title, LONGEST_SUMMARY),
+            "summary": one_line(alert.title, LONGEST_SUMMARY),
             "severity": _SEVERITIES[alert.severity],
             "source": _source(note),
             "timestamp": alert.first_seen.isoformat(),

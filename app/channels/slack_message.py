@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from app.channels.brief import bundle_headline, clip, facts, headline, line, test_line
+from app.channels.brief import bundle_headline, facts, headline, line, test_line
 from app.channels.rendering import render
+from app.channels.wording import one_line
 from app.domain.alert import Severity
 from app.domain.message import Message, Note
 
@@ -61,7 +62,7 @@ def _bundle(message: Message) -> dict[str, Any]:
 
 
 def _attached(colour: str, title: str, lines: Iterable[str]) -> dict[str, Any]:
-    header = {"type": "header", "text": {"type": "plain_text", "text": clip(title, LONGEST_HEADER), "emoji": True}}
+    header = {"type": "header", "text": {"type": "plain_text", "text": one_line(title, LONGEST_HEADER), "emoji": True}}
     sections = [{"type": "section", "text": {"type": "mrkdwn", "text": text}} for text in _sections(lines)]
     return {"attachments": [{"color": colour, "fallback": title, "blocks": [header, *sections]}]}
 

@@ -4,9 +4,10 @@ import base64
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from app.channels.brief import clip, facts, test_line, word
+from app.channels.brief import facts, test_line, word
 from app.channels.http import Http, Reply, answer_of
 from app.channels.rendering import render
+from app.channels.wording import one_line
 from app.domain.channel import SmsConfig
 from app.domain.delivery import Answer, Never, Sent
 from app.domain.message import Message, Note
@@ -52,7 +53,7 @@ class SmsWay:
 
 
 def text_of(message: Message) -> str:
-    """Without pictures, which would make every letter cost twice. The link stays whole; what does not fit before it is left out."""
+    """The link stays whole; what does not fit before it is left out."""
     note = message.note
     link = message.dashboard_url if note is None else note.url
     if message.is_test:
@@ -61,8 +62,11 @@ def text_of(message: Message) -> str:
         title, lines = _short(note), facts(note, message)
     else:
         live = sum(one.alert.live for one in message.notes)
-        title = f"{clip(message.tenant_name, 40)}: {len(message.notes)} messages, {live} open, {len(message.notes) - live} over"
+        title = (
+            f"{one_line(message.tenant_name, 40)}: {len(message.notes)} messages, {live} open, {len(message.notes) - live} over"
+        )
         lines = [_short(one) for one in message.notes[:MOST_LISTED]]
+    title, lines = _plain(title), [_plain(one) for one in lines]
     room = LONGEST_TEXT - len(title) - (len(link) + 1 if link else 0)
     said = []
     for one in lines:
@@ -73,8 +77,13 @@ def text_of(message: Message) -> str:
     return render("sms.txt", message, headline=title, facts=said, link=link).strip()
 
 
+def _plain(text: str) -> str:
+    """One sign outside of the alphabet of SMS makes every letter cost twice."""
+    return text.replace("…", "...")
+
+
 def _short(note: Note) -> str:
-    return f"{word(note)}: {clip(note.alert.title, 60)}"
+    return f"{word(note)}: {one_line(note.alert.title, 60)}"
 
 
 def _answer(reply: Reply) -> Answer:

@@ -63,11 +63,13 @@ class TelegramWay:
 
 def _text(message: Message) -> str:
     if message.is_test:
-        return render("telegram.html", message, headline=f"🟢 {test_line(message)}")
-    if (note := message.note) is not None:
-        return render("telegram.html", message, headline=headline(note), facts=facts(note, message)).strip()
-    lines = [(note, line(note, message)) for note in message.notes]
-    return render("telegram.html", message, headline=bundle_headline(message), lines=lines).strip()
+        said = render("telegram.html", message, headline=f"🟢 {test_line(message)}")
+    elif (note := message.note) is not None:
+        said = render("telegram.html", message, headline=headline(note), facts=facts(note, message))
+    else:
+        lines = [(note, line(note, message)) for note in message.notes]
+        said = render("telegram.html", message, headline=bundle_headline(message), lines=lines)
+    return said.strip()
 
 
 def _length(text: str) -> int:

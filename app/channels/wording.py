@@ -211,13 +211,13 @@ def _times(alert: Alert, timezone: str) -> list[Fact]:
     since = when(alert.first_seen, timezone)
     if alert.live or alert.resolved_at is None:
         return [Fact("Since", since)]
-    took = _span(alert.resolved_at - alert.first_seen)
+    took = duration(alert.resolved_at - alert.first_seen)
     return [Fact("From", since), Fact("To", f"{when(alert.resolved_at, timezone)} ({took})")]
 
 
-def _span(length: timedelta) -> str:
+def duration(length: timedelta) -> str:
     """The two largest units of it."""
-    rest, parts = max(0, int(length.total_seconds())), list[str]()
+    rest, parts = max(0, round(length.total_seconds())), list[str]()
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
         count, rest = divmod(rest, size)
         if count:

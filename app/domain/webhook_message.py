@@ -70,11 +70,12 @@ def _standard(secret: str, signed: bytes) -> str:
 
 
 def _standard_key(secret: str) -> bytes:
-    """Standard Webhooks has its keys as `whsec_` and base64; any other secret is the key as it is."""
+    """Standard Webhooks has its keys as `whsec_` and base64, padded or not; any other secret is the key as it is."""
     if not secret.startswith(_STANDARD):
         return secret.encode()
+    text = secret.removeprefix(_STANDARD).rstrip("=")
     try:
-        return base64.b64decode(secret.removeprefix(_STANDARD), validate=True)
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True) or secret.encode()
     except NoBase64:
         return secret.encode()
 

@@ -108,12 +108,18 @@ RULES = {
         "alerts/test_after_a_person::test_a_reopened_alert_of_what_is_still_silent_is_held_by_its_rule_again"
     ),
     # 10 Webhooks
+    "with the same body": "channels/test_webhook::test_every_other_event_has_the_same_body_with_who_and_why",
     "it brings no device back": "delivery/test_sending::test_a_person_who_resolves_brings_no_device_back",
     "`testChannel` sends `channel.test`": "delivery/test_sending::test_a_test_message_goes_the_same_way",
+    "and nothing else but the test": "channels/test_webhook::test_machine_has_no_word_for_anything_else",
     "is `sha256=` and the HMAC-SHA256 of the body": (
         "delivery/test_secrets::test_the_example_of_the_protocol_takes_what_is_ours_and_refuses_what_is_not"
     ),
+    "signs too until its overlap ends": "channels/test_webhook::test_the_example_of_the_protocol_holds_through_a_rotation",
     "are those of [Standard Webhooks]": "delivery/test_secrets::test_it_is_signed_as_standard_webhooks_are",
+    "both signatures stand in the one header": (
+        "channels/test_webhook::test_the_library_of_standard_webhooks_verifies_either_secret_through_a_rotation"
+    ),
     "is the same for every try": "delivery/test_sending::test_what_may_pass_is_tried_again_under_the_same_key",
     "Any 2xx within 10 s": "delivery/test_sending::test_any_success_is_sent",
     "twelve times in about an hour": "delivery/test_sending::test_after_twelve_tries_in_about_an_hour_it_is_dead",

@@ -25,8 +25,8 @@ class Call:
 
 @dataclass
 class Receiver:
-    """`answers` are given one after the other: a status, or "reset", "amid" (cut in the head), "half" (cut in the body), "hang"
-    or "endless"; then 200. `body` and `headers` go with every status."""
+    """`answers` are given one after the other: a status, or "reset", "amid" (cut in the head), "half" (cut in the body), "hang",
+    "refused, in half" or "endless"; then 200. `body` and `headers` go with every status."""
 
     url: str = ""
     answers: list[int | str] = field(default_factory=list)
@@ -64,7 +64,11 @@ class Receiver:
         return web.Response()
 
 
-_BEGUN = {"amid": b"HTTP/1.1 200 O", "half": b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\nhalf"}
+_BEGUN = {
+    "amid": b"HTTP/1.1 200 O",
+    "half": b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\nhalf",
+    "refused, in half": b"HTTP/1.1 404 Not Found\r\nContent-Length: 900000\r\n\r\nhalf",
+}
 
 
 async def _pour(request: web.Request) -> None:

@@ -25,7 +25,8 @@ async def slack(world: World, path: str = "/slack", **values: Any) -> Channel:
 
 
 async def burst(world: World, count: int, first: int = 0) -> list[Alert]:
-    return [await world.open(subject_id=f"pos-{number:03}") for number in range(first, first + count)]
+    ids = [f"pos-{number:03}" for number in range(first, first + count)]
+    return [await world.open(subject_id=one, title=f"Device offline: Till {one}") for one in ids]
 
 
 def texts(world: World) -> list[str]:
@@ -33,7 +34,7 @@ def texts(world: World) -> list[str]:
 
 
 def named(text: str, alerts: Iterable[Alert]) -> set[str]:
-    return {alert.id for alert in alerts if f"/alerts/{alert.id}" in text}
+    return {alert.id for alert in alerts if alert.title in text}
 
 
 async def until_quiet(world: World, seconds: int = 60) -> None:

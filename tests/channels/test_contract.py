@@ -1,0 +1,173 @@
+"""The contract of a way out, over every kind of channel: when to try again, when never, and that no secret gets out."""
+
+import tracemalloc
+from datetime import timedelta
+from email.utils import format_datetime
+
+import pytest
+import trustme
+
+from app.channels.http import AGAIN
+from app.channels.ways import open_ways
+from app.domain.alert import Severity
+from app.domain.delivery import Never, Sent, TryAgain
+from app.domain.message import Message
+from app.settings import Settings
+from tests.cast import NOW
+from tests.channels.kit import CASES, Case, hostile, tried, tried_often, untrusted
+from tests.channels.messages import a_message, a_note, a_storm, offline, the_end
+from tests.delivery.receiver import Receiver, receiving
+
+NOBODY = "http://127.0.0.1:9"
+
+every = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+with_far_end = pytest.mark.parametrize("case", [case for case in CASES if case.has_far_end], ids=lambda case: case.name)
+over_http = pytest.mark.parametrize("case", [case for case in CASES if case.over_http], ids=lambda case: case.name)
+
+
+def message_for(case: Case) -> Message:
+    return a_message(a_note(), to=case.to)
+
+
+def meaning(case: Case, status: int) -> type[Sent | TryAgain | Never]:
+    if 200 <= status < 300:
+        # An answer of status 204 has no body, and so cannot say that the message was taken.
+        return TryAgain if case.reads and status == 204 else Sent
+    return TryAgain if status in AGAIN or status >= 500 else Never
+
+
+async def test_every_kind_that_is_registered_is_in_the_kit() -> None:
+    async with open_ways(Settings()) as ways:
+        assert set(ways) == {case.kind for case in CASES}
+
+
+@every
+def test_a_config_shows_nothing_of_itself(case: Case) -> None:
+    config = case.config("https://hooks.example.com")
+    assert repr(config) == str(config) == f"{type(config).__name__}(...)"
+
+
+@with_far_end
+async def test_nobody_listening_is_tried_again(case: Case) -> None:
+    assert isinstance(await tried(case, message_for(case), NOBODY), TryAgain)
+
+
+@over_http
+async def test_each_status_means_sent_try_again_or_never(case: Case, receiver: Receiver) -> None:
+    found, meant = dict[int, str](), dict[int, str]()
+    for statuses, body in ((range(200, 300), case.success), (range(300, 600), hostile(case))):
+        receiver.body, receiver.answers = body, list(statuses)
+        answers = await tried_often(case, message_for(case), receiver.url, len(statuses), 20)
+        found |= {status: type(answer).__name__ for status, answer in zip(statuses, answers, strict=True)}
+        meant |= {status: meaning(case, status).__name__ for status in statuses}
+    assert found == meant
+    assert len(receiver.calls) == 400
+
+
+@over_http
+async def test_whatever_there_is_to_say_is_sent(case: Case, receiver: Receiver) -> None:
+    receiver.body = case.success
+    note = a_note(offline(severity=Severity.CRITICAL))
+    for message in (a_message(to=case.to), a_message(note, to=case.to), a_message(the_end(), to=case.to, first_receipt="C:1")):
+        assert isinstance(await tried(case, message, receiver.url), Sent)
+    for count in (1, 60):
+        assert isinstance(await tried(case, a_storm(count, to=case.to), receiver.url, 20), Sent)
+
+
+@over_http
+async def test_a_redirect_is_not_followed(case: Case, receiver: Receiver) -> None:
+    receiver.answers, receiver.headers = [302, 307], {"Location": receiver.url + "/elsewhere"}
+    for _ in range(2):
+        answer = await tried(case, message_for(case), receiver.url)
+        assert isinstance(answer, Never)
+        assert "redirect" in answer.error
+    assert not any("elsewhere" in call.path for call in receiver.calls)
+
+
+@over_http
+@pytest.mark.parametrize("failure", ["hang", "reset", "amid"])
+async def test_no_answer_or_half_a_head_is_tried_again(case: Case, failure: str, receiver: Receiver) -> None:
+    receiver.answers = [failure]
+    assert isinstance(await tried(case, message_for(case), receiver.url), TryAgain)
+
+
+@over_http
+async def test_half_a_body_is_tried_again_where_the_body_says_what_became_of_it(case: Case, receiver: Receiver) -> None:
+    receiver.answers = ["half"]
+    answer = await tried(case, message_for(case), receiver.url)
+    # Slack's webhooks and the others say it by their status; who reads on needs the whole answer all the same.
+    assert isinstance(answer, TryAgain) or not case.reads
+
+
+@over_http
+async def test_an_endless_answer_costs_little_memory_and_no_more_than_its_time(case: Case, receiver: Receiver) -> None:
+    receiver.answers = ["endless"]
+    tracemalloc.start()
+    try:
+        answer = await tried(case, message_for(case), receiver.url, 5)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert isinstance(answer, TryAgain if case.reads else Sent)
+    assert peak < 4 * 1024 * 1024
+
+
+@over_http
+@pytest.mark.parametrize(
+    "body", [b"<html>welcome to the hotel</html>", b"", b"[" * 60_000, b'"ok"', b"\xff\xfe", b'{"ok": "yes"}'], ids=range(6)
+)
+async def test_an_answer_that_is_not_the_vendors_is_no_success(case: Case, body: bytes, receiver: Receiver) -> None:
+    receiver.body = body
+    answer = await tried(case, message_for(case), receiver.url)
+    assert isinstance(answer, TryAgain if case.reads else Sent)
+
+
+@over_http
+async def test_a_certificate_that_nobody_vouches_for_is_not_believed(case: Case) -> None:
+    async with receiving(untrusted(trustme.CA())) as receiver:
+        answer = await tried(case, message_for(case), receiver.url, 5)
+        assert isinstance(answer, TryAgain)
+        assert "certificate" in answer.error
+        assert receiver.calls == []
+
+
+@over_http
+async def test_a_wrong_token_is_never_tried_again(case: Case, receiver: Receiver) -> None:
+    status, receiver.body = case.wrong_token
+    receiver.answers = [status]
+    assert isinstance(await tried(case, message_for(case), receiver.url), Never)
+    assert len(receiver.calls) == 1
+
+
+@over_http
+@pytest.mark.parametrize("wish", ["17", format_datetime(NOW + timedelta(seconds=17), usegmt=True)], ids=["seconds", "date"])
+async def test_retry_after_is_heard(case: Case, wish: str, receiver: Receiver) -> None:
+    receiver.answers, receiver.headers, receiver.body = [429, 503], {"Retry-After": wish}, hostile(case)
+    for answer in await tried_often(case, message_for(case), receiver.url, 2):
+        assert isinstance(answer, TryAgain)
+        assert answer.after_sec == 17
+
+
+@over_http
+async def test_every_try_has_the_same_key(case: Case, receiver: Receiver) -> None:
+    receiver.answers, receiver.body = [503, "reset", 200], case.success
+    answers = await tried_often(case, message_for(case), receiver.url, 3)
+    assert [type(answer) for answer in answers] == [TryAgain, TryAgain, Sent]
+    assert [case.key_of(call) for call in receiver.calls] == ["alert-1-7-channel-1"] * 3
+
+
+@over_http
+async def test_a_proxy_of_the_environment_is_not_asked(case: Case, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, NOBODY)
+    receiver.body = case.success
+    assert isinstance(await tried(case, message_for(case), receiver.url), Sent)
+
+
+@over_http
+async def test_no_cookie_is_kept(case: Case, receiver: Receiver) -> None:
+    receiver.headers, receiver.body = {"Set-Cookie": "session=1; Path=/"}, case.success
+    # By a name: a jar keeps none of bare addresses anyway.
+    await tried_often(case, message_for(case), receiver.url.replace("127.0.0.1", "localhost"), 2)
+    assert len(receiver.calls) == 2
+    assert not any("Cookie" in call.headers for call in receiver.calls)
