@@ -1,7 +1,7 @@
 # One command for each thing that people do. CI calls the same ones.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install up test check lock contract format clean node bench bench-accuracy
+.PHONY: help install up test check lock contract format clean node bench bench-accuracy bench-deliveries
 
 # python3.11 where there is one, else any python3 that is new enough.
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
@@ -52,6 +52,9 @@ bench: install ## Measure: the rule tick over 100,000 devices and 20 rules
 
 bench-accuracy: install ## How right the rules are, over a labelled month (a few minutes)
 	$(BIN)/python -m bench.accuracy
+
+bench-deliveries: install ## How fast and how surely alerts are told (ARGS="--chaos --kill 5": with receivers that fail)
+	$(BIN)/python -m bench.deliveries $(ARGS)
 
 format: install ## Put the code into shape
 	$(BIN)/ruff check --fix .

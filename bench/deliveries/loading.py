@@ -99,6 +99,7 @@ def _alert(context: Context, tenant_id: str, alert_id: str, severity: Severity) 
         message="opened by the bench",
         first_seen=now,
         last_seen=now,
+        source="bench",  # what no rule opened, no rule ends
     )
 
 
