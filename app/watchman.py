@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from app.channels.outside import Outside, open_outside
 from app.context import Context
 from app.domain.ids import LANES
-from app.domain.self_check import Facts, StreamFact, TickFact, is_well, troubles
+from app.domain.self_check import MOST_IN_VAIN, Facts, StreamFact, TickFact, is_well, troubles
 from app.domain.watch import News, Ongoing, Telling, Watch, look, pinged, told, watched_since, written
 from app.platform_alerts import keep_platform_alerts
 from app.rule_tick import MARK
@@ -157,6 +157,7 @@ async def gather_facts(context: Context, ticks: Mapping[str, float], since: date
         rule_tick_sec=context.settings.rule_tick_seconds,
         judged_until=min(marks.values()) if len(marks) == LANES else None,
         oldest_delivery_sec=await oldest_delivery_sec(context),
+        taken_in_vain=await context.store.delivery_figures.taken_in_vain(MOST_IN_VAIN),
         streams=tuple(StreamFact(process=record.id, behind_sec=record.stream_lag_sec) for record in alive),
         api_alive_at=None if signs is None else signs.alive_at,
     )

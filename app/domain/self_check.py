@@ -14,6 +14,9 @@ LEAST_LATE_SEC = 10.0
 LONGEST_WAIT_SEC = 60.0
 """So long a delivery may be due at most: what waits on purpose is not due."""
 
+MOST_IN_VAIN = 4
+"""A delivery that was taken so often and came to nothing is sent again and again, and is never due for long."""
+
 LONGEST_LAG_SEC = 10.0
 """So far the streams of a process may be behind the record: they look each second even where no bell rings."""
 
@@ -23,7 +26,7 @@ LONGEST_SILENCE_SEC = 60.0
 TICK_LATE, DELIVERIES_LATE, STREAMS_LATE = "tick_late", "deliveries_late", "streams_late"
 """Rule keys of the alerts about Fleetbeat itself."""
 
-DELIVERIES, ALL_STREAMS = "deliveries", "api"
+DELIVERIES, OUTCOMES, ALL_STREAMS = "deliveries", "outcomes", "api"
 """Subjects that are one for all."""
 
 _EVER = datetime.fromtimestamp(0, UTC)
@@ -49,7 +52,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What can be known of Fleetbeat now. `watched_since`: nobody looked before, so what was late then says nothing of now.
 
     `judged_until`: up to when every lane was judged; None before all were. `oldest_delivery_sec` is for how long the oldest
-    delivery that is due has been so. `api_alive_at` is the last sign of life of any API process.
+    delivery that is due has been so; `taken_in_vain` are those that were taken `MOST_IN_VAIN` times and came to nothing. `api_alive_at` is the last sign of life of any API process.
     """
 
     watched_since: datetime
@@ -57,6 +60,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     rule_tick_sec: float
     judged_until: datetime | None = None
     oldest_delivery_sec: float = 0.0
+    taken_in_vain: int = 0
     streams: tuple[StreamFact, ...] = ()
     api_alive_at: datetime | None = None
 
@@ -96,6 +100,8 @@ def is_well(facts: Facts, now: datetime) -> bool:
 
 def in_time_again(rule_key: str, subject: str) -> str:
     """What is to be said at the end of a trouble."""
+    if (rule_key, subject) == (DELIVERIES_LATE, OUTCOMES):
+        return "deliveries come to an end again"
     if rule_key == DELIVERIES_LATE:
         return f"no delivery waits for longer than {LONGEST_WAIT_SEC:g} s any more"
     if rule_key == TICK_LATE:
@@ -123,6 +129,9 @@ def _late_deliveries(facts: Facts) -> Iterator[Trouble]:
     if late > LONGEST_WAIT_SEC:
         text = f"the oldest delivery waits for {late:.0f} s, over {LONGEST_WAIT_SEC:g} s"
         yield _trouble(DELIVERIES_LATE, DELIVERIES, text, late, LONGEST_WAIT_SEC)
+    if facts.taken_in_vain:
+        text = f"deliveries were taken {MOST_IN_VAIN} times and more without an outcome: {facts.taken_in_vain}"
+        yield _trouble(DELIVERIES_LATE, OUTCOMES, text, 0.0, 0.0)
 
 
 def _late_streams(facts: Facts, now: datetime) -> Iterator[Trouble]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from app.domain.delivery import UNFINISHED
+from app.domain.delivery import UNFINISHED, DeliveryStatus
 from app.domain.tenant import EVERY_TENANT
 from app.store.mongo import Mongo
 
@@ -30,6 +30,11 @@ class DeliveryFigureStore:
         found = await self._deliveries.find(EVERY_TENANT, where, sort=[("next_attempt_at", 1)], limit=1, projection=shown)
         at: datetime | None = found[0]["next_attempt_at"] if found else None
         return at
+
+    async def taken_in_vain(self, times: int) -> int:
+        """Those that were taken so often and came to nothing, not even to a failure: their leases only ever run out."""
+        where = {"status": DeliveryStatus.SENDING.value, "attempts": {"$gte": times}, "error": None}
+        return await self._deliveries.count(EVERY_TENANT, where)
 
     async def add_outcomes(self, counts: Mapping[tuple[str, str], int]) -> None:
         """By kind of channel and outcome."""

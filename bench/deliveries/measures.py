@@ -173,9 +173,10 @@ async def _kill(here: Installation, wanted: int, kills: int) -> None:
 async def _until_finished(here: Installation, tenants: Sequence[str], alert_ids: Sequence[str], wanted: int) -> list[Delivery]:
     while await here.context.store.delivery_figures.unfinished():  # noqa: ASYNC110 - nothing tells of it
         await asyncio.sleep(0.5)
-    made = await rows(here.context, tenants, alert_ids)
+    # A channel that does not want an alert of that severity has a row that says so.
+    made = [one for one in await rows(here.context, tenants, alert_ids) if one.status is not DeliveryStatus.SKIPPED]
     if len(made) != wanted:
-        raise RuntimeError(f"{len(made)} deliveries were made, not {wanted}")
+        raise RuntimeError(f"{len(made)} deliveries were to be sent, not {wanted}")
     return made
 
 

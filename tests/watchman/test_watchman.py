@@ -115,6 +115,19 @@ async def test_a_delivery_whose_sender_died_is_late_a_minute_after_its_lease(pla
     assert [subject for _, subject, _ in await platform.story()] == ["deliveries"]
 
 
+async def test_deliveries_that_are_taken_again_and_again_and_come_to_nothing_are_a_trouble(platform: Platform) -> None:
+    later = platform.clock.now() + timedelta(hours=1)
+    await platform.delivery(1, DeliveryStatus.SENDING, later, attempts=9, error="answered 503")  # it fails, and that is known
+    await platform.delivery(2, DeliveryStatus.SENDING, later, attempts=3)
+    await platform.pass_time(5)
+    assert await platform.story() == []
+    await platform.delivery(3, DeliveryStatus.SENDING, later, attempts=4)
+    await platform.pass_time(5)
+    assert await platform.story() == [("deliveries_late", "outcomes", "OPENED")]
+    [alert] = await platform.alerts()
+    assert alert.message == "deliveries were taken 4 times and more without an outcome: 1"
+
+
 async def test_what_is_held_on_purpose_or_finished_is_not_late(platform: Platform) -> None:
     later = platform.clock.now() + timedelta(hours=8)
     await platform.delivery(1, DeliveryStatus.PENDING, later)  # quiet hours
