@@ -1,7 +1,9 @@
-"""A recipient's turn: the first message of a burst by itself, what comes after it together, at most three in a minute."""
+"""Whose turn it is: the first message of a burst by itself, what comes after it together, at most three in a minute. Many recipients
+are looked after at once."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
@@ -16,69 +18,120 @@ from app.domain.telling import before_sending
 from app.domain.tenant import EVERY_TENANT
 from app.messages import Parcel
 from app.outcomes import Ended, Outcomes
+from app.store.paces import Turn
+
+Recipient = tuple[str, str, str]
+"""Tenant, channel, address."""
 
 
-async def take_turn(context: Context, outcomes: Outcomes, channel: Channel, first: Delivery) -> Parcel | None:
-    """What goes out to the recipient of `first` now: one delivery, a bundle, or nothing yet."""
-    now = context.clock.now()
-    found = await context.store.deliveries.of_recipient(first, now, MOST_IN_BUNDLE)
-    due = [one for one in found if one.next_attempt_at is not None]
-    if not due:
-        return None
-    recipient = f"{first.tenant_id}:{first.channel_id}:{hashlib.sha256(first.address.encode()).hexdigest()[:16]}"
-    sent = await context.store.paces.sent(first.tenant_id, recipient)
-    at = not_before(sent, now)
-    if at > now:
-        await context.store.deliveries.put_off([one.id for one in due], now, at)
-        return None
-    recent = recent_of(sent, now)
-    alone = len(due) == 1 or (not recent and all(one.held is None for one in due))
-    lease = uuid4().hex
-    claimed = await _wanted(context, outcomes, channel, due[:1] if alone else due, lease)
+def recipient_of(delivery: Delivery) -> Recipient:
+    return (delivery.tenant_id, delivery.channel_id, delivery.address)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a recipient may hear now: the times of the last messages, and what of `found` is to be taken."""
+
+    recipient: Recipient
+    found: Sequence[Delivery]
+    sent: tuple[datetime, ...]
+    chosen: Sequence[Delivery]
+
+    def turn(self, now: datetime) -> Turn:
+        after_ = (*recent_of(self.sent, now), now)
+        return Turn(recipient=_key(self.recipient), tenant_id=self.recipient[0], before=self.sent, after=after_)
+
+
+async def take_turns(
+    context: Context, outcomes: Outcomes, channels: Mapping[str, Channel], firsts: Sequence[Delivery]
+) -> list[Parcel]:
+    """What goes out now to the recipients of `firsts`: a delivery or a bundle each, or nothing yet."""
+    now, lease = context.clock.now(), uuid4().hex
+    plans = await _plans(context, firsts, now)
+    chosen = [one.id for plan in plans for one in plan.chosen]
+    taken = await context.store.deliveries.claim(chosen, lease, now) if chosen else []
+    wanted = await _wanted(context, outcomes, channels, taken, lease)
+    plans = [plan for plan in plans if plan.recipient in wanted]
+    if not plans:
+        return []
     # Only now: what turned out to be nobody's to hear costs no turn.
-    if not claimed or not await context.store.paces.take(first.tenant_id, recipient, sent, (*recent, now)):
-        await _give_back(context, claimed, lease)
-        return None
-    if alone and claimed[0].held is None:
-        return Parcel(claimed[0], lease)
-    return await _bundled(context, claimed, found, lease)
+    won = await context.store.paces.take([plan.turn(now) for plan in plans], lease)
+    lost = [one for plan in plans if _key(plan.recipient) not in won for one in wanted[plan.recipient]]
+    await _give_back(context, lost, lease)
+    mine = [(plan, wanted[plan.recipient]) for plan in plans if _key(plan.recipient) in won]
+    alone = [Parcel(rows[0], lease) for _, rows in mine if len(rows) == 1 and rows[0].held is None]
+    together = [(plan, rows) for plan, rows in mine if len(rows) > 1 or rows[0].held is not None]
+    return alone + (await _bundled(context, together, lease) if together else [])
 
 
-async def _wanted(context: Context, outcomes: Outcomes, channel: Channel, due: Sequence[Delivery], lease: str) -> list[Delivery]:
-    """Takes deliveries; what nobody is to hear of any more, or not yet, is written so and left out."""
-    claimed = await context.store.deliveries.claim([one.id for one in due], lease, context.clock.now())
-    alerts = await context.store.alerts.get_many(EVERY_TENANT, sorted({one.alert_id or "" for one in claimed}))
-    now, wanted = context.clock.now(), list[Delivery]()
-    for one in sorted(claimed, key=lambda one: (one.seq, one.id)):
-        outcome: Outcome | None = before_sending(one, alerts.get(one.alert_id or ""), channel, now)
+async def _plans(context: Context, firsts: Sequence[Delivery], now: datetime) -> list[_Plan]:
+    rows: dict[Recipient, list[Delivery]] = {recipient_of(one): [] for one in firsts}
+    for one in await context.store.deliveries.of_recipients(firsts, now, MOST_IN_BUNDLE):
+        if recipient_of(one) in rows:
+            rows[recipient_of(one)].append(one)
+    sent = await context.store.paces.sent([_key(recipient) for recipient in rows])
+    plans, later = list[_Plan](), dict[str, datetime]()
+    for recipient, found in rows.items():
+        times = sent.get(_key(recipient), ())
+        due = [one for one in found if one.next_attempt_at is not None]
+        if (at := not_before(times, now)) > now:
+            later.update({one.id: at for one in due})
+        elif due:
+            alone = not recent_of(times, now) and all(one.held is None for one in due)
+            plans.append(_Plan(recipient, found, times, due[:1] if alone else due))
+    await context.store.deliveries.put_off(later, now)
+    return plans
+
+
+async def _wanted(
+    context: Context, outcomes: Outcomes, channels: Mapping[str, Channel], taken: Sequence[Delivery], lease: str
+) -> dict[Recipient, list[Delivery]]:
+    """What somebody is to hear, by recipient; what nobody is to hear of any more, or not yet, is written so."""
+    alerts = await context.store.alerts.get_many(EVERY_TENANT, sorted({one.alert_id or "" for one in taken})) if taken else {}
+    now, wanted = context.clock.now(), dict[Recipient, list[Delivery]]()
+    ended: dict[int, list[Ended]] = {}
+    held: list[Delivery] = []
+    for one in sorted(taken, key=lambda one: (one.seq, one.id)):
+        outcome: Outcome | None = before_sending(one, alerts.get(one.alert_id or ""), channels.get(one.channel_id), now)
         if isinstance(outcome, Skip):
-            await outcomes.keep([Ended(after(one, outcome, 0, now), lease)])
+            ended.setdefault(one.lane, []).append(Ended(after(one, outcome, 0, now), lease))
         elif isinstance(outcome, NotYet):
-            await context.store.deliveries.settle([after(one, outcome, 0, now)], [lease])
+            held.append(after(one, outcome, 0, now))
         else:
-            wanted.append(one)
+            wanted.setdefault(recipient_of(one), []).append(one)
+    for some in ended.values():
+        await outcomes.keep(some)
+    await context.store.deliveries.settle(held, [lease] * len(held))
     return wanted
 
 
-async def _give_back(context: Context, claimed: Sequence[Delivery], lease: str) -> None:
+async def _give_back(context: Context, taken: Sequence[Delivery], lease: str) -> None:
     now = context.clock.now()
-    await context.store.deliveries.settle([after(one, NotYet(now), 0, now) for one in claimed], [lease] * len(claimed))
+    await context.store.deliveries.settle([after(one, NotYet(now), 0, now) for one in taken], [lease] * len(taken))
 
 
-async def _bundled(context: Context, claimed: Sequence[Delivery], found: Sequence[Delivery], lease: str) -> Parcel:
-    """Makes a bundle of what was claimed and of what waits right behind it. It is written before its members are in it: an empty one
-    is found by the next look, and its members are as free as before."""
+async def _bundled(context: Context, plans: Iterable[tuple[_Plan, list[Delivery]]], lease: str) -> list[Parcel]:
+    """Makes bundles of what was taken and of what waits right behind it. A bundle is written before its members are in it: an empty
+    one is found by the next look, and its members are as free as before."""
     now = context.clock.now()
-    bundle = _bundle_of(claimed, now, lease)
-    behind = _behind(claimed, found)
-    await context.store.deliveries.insert([bundle])
-    await context.store.deliveries.settle([_frozen(one, bundle) for one in claimed], [lease] * len(claimed))
-    await context.store.deliveries.freeze(bundle, [one.id for one in behind])
-    return Parcel(bundle, lease, await context.store.deliveries.members(bundle))
+    made = {_bundle_of(rows, now, lease): (plan, rows) for plan, rows in plans}
+    await context.store.deliveries.insert(list(made))
+    frozen = [_frozen(one, bundle) for bundle, (_, rows) in made.items() for one in rows]
+    await context.store.deliveries.settle(frozen, [lease] * len(frozen))
+    await context.store.deliveries.freeze(
+        {bundle.id: [one.id for one in _behind(rows, plan.found)] for bundle, (plan, rows) in made.items()}
+    )
+    members = await context.store.deliveries.members([bundle.id for bundle in made])
+    return [Parcel(bundle, lease, members.get(bundle.id, ())) for bundle in made]
 
 
-def _bundle_of(claimed: Sequence[Delivery], now: datetime, lease: str) -> Delivery:
-    first = claimed[0]
+def _key(recipient: Recipient) -> str:
+    tenant_id, channel_id, address = recipient
+    return f"{tenant_id}:{channel_id}:{hashlib.sha256(address.encode()).hexdigest()[:16]}"
+
+
+def _bundle_of(rows: Sequence[Delivery], now: datetime, lease: str) -> Delivery:
+    first = rows[0]
     return Delivery(
         id=f"bundle-{uuid4().hex}",
         tenant_id=first.tenant_id,
@@ -87,14 +140,14 @@ def _bundle_of(claimed: Sequence[Delivery], now: datetime, lease: str) -> Delive
         event="bundle",
         channel_id=first.channel_id,
         recipient=first.recipient,
-        reason=f"{len(claimed)} in one message",
+        reason=f"{len(rows)} in one message",
         status=DeliveryStatus.SENDING,
         created_at=now,
-        expire_at=max(one.expire_at for one in claimed),
+        expire_at=max(one.expire_at for one in rows),
         address=first.address,
         user_id=first.user_id,
-        bundling=next((one.held for one in claimed if one.held is not None), Bundling.STORM),
-        alert_ids=tuple(dict.fromkeys(one.alert_id for one in claimed if one.alert_id is not None)),
+        bundling=next((one.held for one in rows if one.held is not None), Bundling.STORM),
+        alert_ids=tuple(dict.fromkeys(one.alert_id for one in rows if one.alert_id is not None)),
         attempts=1,
         next_attempt_at=now + LEASE,
         lease=lease,
@@ -107,12 +160,12 @@ def _frozen(one: Delivery, bundle: Delivery) -> Delivery:
     )
 
 
-def _behind(claimed: Sequence[Delivery], found: Sequence[Delivery]) -> list[Delivery]:
-    """What waits for one of the claimed, each line only as far as it waits without a gap."""
-    taken, lines = {one.id for one in claimed}, {one.line: one for one in claimed}
+def _behind(taken: Sequence[Delivery], found: Sequence[Delivery]) -> list[Delivery]:
+    """What waits for one of those that were taken, each line only as far as it waits without a gap."""
+    ids, lines = {one.id for one in taken}, {one.line: one for one in taken}
     behind: list[Delivery] = []
     for one in found:
-        if one.id not in taken and one.next_attempt_at is None and one.line in lines and one.seq > lines[one.line].seq:
+        if one.id not in ids and one.next_attempt_at is None and one.line in lines and one.seq > lines[one.line].seq:
             behind.append(one)
             lines[one.line] = one
     return behind

@@ -4,14 +4,15 @@ nobody else."""
 import asyncio
 import contextlib
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import structlog
 
-from app.bundles import take_turn
+from app.bundles import Recipient, recipient_of, take_turns
 from app.channels.in_app import InAppWay
 from app.channels.ways import Ways, open_ways
 from app.context import Context
@@ -22,14 +23,12 @@ from app.domain.pace import is_paced
 from app.messages import Parcel, open_desk
 from app.outcomes import Outcomes
 
-AT_ONCE = 64
-OF_ONE_TENANT = 24
+AT_ONCE = 128
+OF_ONE_TENANT = 32
 OF_ONE_CHANNEL = 12
 PAGE = 500
 LOOK_EVERY_SEC = 1.0
-Recipient = tuple[str, str, str]
-"""Tenant, channel, address."""
-
+LINGER_SEC = 0.01
 _log = structlog.get_logger(__name__)
 
 
@@ -70,8 +69,8 @@ class Courier:
         self._outcomes = Outcomes(context)
         self._sender = Sender(context, ways, self._outcomes)
         self._waiting: list[Delivery] = []
-        self._tasks: dict[asyncio.Task[None], Delivery] = {}
-        self._turns: dict[asyncio.Task[None], Recipient] = {}
+        self._at_it: dict[asyncio.Task[None], Sequence[Delivery]] = {}
+        self._turns: Counter[Recipient] = Counter()
         self._woken = asyncio.Event()
         self._taken = 0
 
@@ -94,91 +93,99 @@ class Courier:
         """Sends until nothing is due; how many deliveries were taken."""
         before = self._taken
         try:
-            while await self._begin() or self._tasks:
+            while await self._begin() or self._at_it:
                 await self._until_something_changes()
         finally:
             self._waiting.clear()
-            for task in self._tasks:
+            for task in self._at_it:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            self._tasks.clear()
+            await asyncio.gather(*self._at_it, return_exceptions=True)
+            self._at_it.clear()
             self._turns.clear()
         return self._taken - before
 
     async def _begin(self) -> int:
         """Begins as many as there is room for; how many."""
-        if len(self._tasks) >= AT_ONCE:
+        at_it = [one for some in self._at_it.values() for one in some]
+        if len(at_it) >= AT_ONCE:
             return 0
         if self._woken.is_set() or not self._waiting:
             self._woken.clear()
-            await self._look()
-        chosen = in_turn(self._waiting, list(self._tasks.values()), AT_ONCE)
+            await self._look(at_it)
+        chosen = in_turn(self._waiting, at_it, AT_ONCE)
         if not chosen and self._waiting:
             # Those who wait have their share: there may be others behind them.
-            await self._look(self._full_tenants())
-            chosen = in_turn(self._waiting, list(self._tasks.values()), AT_ONCE)
+            full = [tenant_id for tenant_id, count in _busy(at_it)[0].items() if count >= OF_ONE_TENANT]
+            await self._look(at_it, full)
+            chosen = in_turn(self._waiting, at_it, AT_ONCE)
         if chosen:
             await self._start(chosen)
         return len(chosen)
 
-    async def _look(self, but_for: Sequence[str] = ()) -> None:
+    async def _look(self, at_it: Sequence[Delivery], but_for: Sequence[str] = ()) -> None:
         due = await self._context.store.deliveries.due(self._context.clock.now(), PAGE, but_for)
-        known = {one.id for one in self._tasks.values()} | {one.id for one in self._waiting}
-        turns = set(self._turns.values())
-        self._waiting += [one for one in due if one.id not in known and _recipient(one) not in turns]
-
-    def _full_tenants(self) -> list[str]:
-        return [tenant for tenant, count in _busy(self._tasks.values())[0].items() if count >= OF_ONE_TENANT]
+        known = {one.id for one in at_it} | {one.id for one in self._waiting}
+        self._waiting += [one for one in due if one.id not in known and not self._turns[recipient_of(one)]]
 
     async def _start(self, chosen: Sequence[Delivery]) -> None:
-        """Singles are claimed and written together; whoever is told in turns has a task for the whole turn."""
+        """What goes by itself is taken together, and so are those whose turn it may be: one for each recipient."""
         channels = await self._context.store.channels.to_tell_by_id({one.channel_id for one in chosen})
-        turns = [one for one in chosen if _takes_turns(one, channels)]
+        turns = {recipient_of(one): one for one in reversed(chosen) if _takes_turns(one, channels)}
         singles = [one for one in chosen if not _takes_turns(one, channels)]
         gone = {one.id for one in singles}
-        taking = {recipient: one for one in turns if (recipient := _recipient(one)) is not None}
-        self._waiting = [one for one in self._waiting if one.id not in gone and _recipient(one) not in taking]
-        for recipient, one in taking.items():
-            task = asyncio.create_task(self._turn(channels[one.channel_id], one))
-            self._tasks[task], self._turns[task] = one, recipient
+        self._waiting = [
+            one
+            for one in self._waiting
+            if one.id not in gone and not (_takes_turns(one, channels) and recipient_of(one) in turns)
+        ]
         if singles:
-            await self._start_singles(singles, channels)
+            self._spawn(self._take(singles, channels), singles)
+        if turns:
+            self._turns.update(list(turns))
+            self._spawn(self._take_turns(list(turns.values()), channels), list(turns.values()))
 
-    async def _start_singles(self, singles: Sequence[Delivery], channels: Mapping[str, Channel]) -> None:
-        lease, now = uuid4().hex, self._context.clock.now()
-        claimed = await self._context.store.deliveries.claim([one.id for one in singles], lease, now)
-        if not claimed:
+    async def _take(self, singles: Sequence[Delivery], channels: Mapping[str, Channel]) -> None:
+        lease = uuid4().hex
+        claimed = await self._context.store.deliveries.claim([one.id for one in singles], lease, self._context.clock.now())
+        bundles = [one.id for one in claimed if one.bundling is not None]
+        members = await self._context.store.deliveries.members(bundles) if bundles else {}
+        await self._send([Parcel(one, lease, members.get(one.id, ())) for one in claimed], channels)
+
+    async def _take_turns(self, firsts: Sequence[Delivery], channels: Mapping[str, Channel]) -> None:
+        try:
+            parcels = await take_turns(self._context, self._outcomes, channels, firsts)
+        finally:
+            self._turns.subtract(recipient_of(one) for one in firsts)
+        await self._send(parcels, channels)
+
+    async def _send(self, parcels: Sequence[Parcel], channels: Mapping[str, Channel]) -> None:
+        """A task for each, so that who is slow holds its own place alone."""
+        if not parcels:
             return
-        parcels = [Parcel(one, lease, await self._members(one)) for one in claimed]
         desk = await open_desk(self._context, parcels, channels)
         for parcel in parcels:
             self._taken += len(parcel.rows)
-            self._tasks[asyncio.create_task(self._sender.deliver(desk, parcel))] = parcel.delivery
+            self._spawn(self._sender.deliver(desk, parcel), [parcel.delivery])
 
-    async def _members(self, delivery: Delivery) -> Sequence[Delivery]:
-        return () if delivery.bundling is None else await self._context.store.deliveries.members(delivery)
-
-    async def _turn(self, channel: Channel, first: Delivery) -> None:
-        parcel = await take_turn(self._context, self._outcomes, channel, first)
-        if parcel is not None:
-            self._taken += len(parcel.rows)
-            desk = await open_desk(self._context, [parcel], {channel.id: channel})
-            await self._sender.deliver(desk, parcel)
+    def _spawn(self, work: Coroutine[Any, Any, None], deliveries: Sequence[Delivery]) -> None:
+        self._at_it[asyncio.create_task(work)] = deliveries
 
     async def _until_something_changes(self) -> None:
-        if not self._tasks:
+        if not self._at_it:
             return
         woken = asyncio.create_task(self._woken.wait())
         try:
-            done, _ = await asyncio.wait([*self._tasks, woken], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([*self._at_it, woken], return_when=asyncio.FIRST_COMPLETED)
+            if self._waiting:
+                # More places fall free in a moment: what is taken together costs the database less.
+                await asyncio.sleep(LINGER_SEC)
         finally:
             woken.cancel()
-        for task in [task for task in self._tasks if task in done]:
-            one = self._tasks.pop(task)
-            self._turns.pop(task, None)
+        for task in [task for task in self._at_it if task.done()]:
+            some = self._at_it.pop(task)
             if (error := task.exception()) is not None:
                 # Its lease ends, and it is tried again.
-                _log.error("delivery.failed", delivery=one.id, tenant=one.tenant_id, error=repr(error))
+                _log.error("delivery.failed", deliveries=[one.id for one in some], error=repr(error))
 
 
 def in_turn(waiting: Sequence[Delivery], at_it: Sequence[Delivery], most: int) -> list[Delivery]:
@@ -214,10 +221,3 @@ def _takes_turns(delivery: Delivery, channels: Mapping[str, Channel]) -> bool:
     channel = channels.get(delivery.channel_id)
     fresh = delivery.error is None and delivery.alert_id is not None and delivery.bundling is None
     return fresh and channel is not None and is_paced(channel.kind)
-
-
-def _recipient(delivery: Delivery) -> Recipient | None:
-    """Whose turn it would be; None for what goes by itself."""
-    if delivery.error is not None or delivery.alert_id is None or delivery.bundling is not None:
-        return None
-    return (delivery.tenant_id, delivery.channel_id, delivery.address)

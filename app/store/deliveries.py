@@ -1,11 +1,11 @@
 """The outbox: what is to be told, written with what it tells of."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from app.domain.delivery import LEASE, UNFINISHED, Delivery, DeliveryStatus
-from app.domain.tenant import EVERY_TENANT, Scope, only
+from app.domain.tenant import EVERY_TENANT, Scope
 from app.store.encoding import Document, from_document, to_document
 from app.store.mongo import Mongo, Session
 
@@ -64,28 +64,43 @@ class DeliveryStore:
         changes = [({"_id": one.id, "lease": lease}, {"$set": _body(one)}) for one, lease in zip(deliveries, leases, strict=True)]
         return await self._deliveries.update_each(EVERY_TENANT, changes)
 
-    async def put_off(self, delivery_ids: Collection[str], now: datetime, until: datetime) -> None:
-        """Nobody looks at them again before `until`; what was taken meanwhile is left alone."""
-        where = {"_id": {"$in": sorted(delivery_ids)}, "status": _ON_THE_WAY, "next_attempt_at": {"$lte": now}}
-        await self._deliveries.update(EVERY_TENANT, where, {"$set": {"next_attempt_at": until}})
+    async def put_off(self, until: Mapping[str, datetime], now: datetime) -> None:
+        """Nobody looks at deliveries, by their ids, again before these times; what was taken meanwhile is left alone."""
+        for at in set(until.values()):
+            ids = sorted(delivery_id for delivery_id, when in until.items() if when == at)
+            where = {"_id": {"$in": ids}, "status": _ON_THE_WAY, "next_attempt_at": {"$lte": now}}
+            await self._deliveries.update(EVERY_TENANT, where, {"$set": {"next_attempt_at": at}})
 
-    async def of_recipient(self, delivery: Delivery, now: datetime, limit: int) -> list[Delivery]:
-        """Everything that is to be told the same recipient now, or right behind that: what is due, and what waits for it."""
+    async def of_recipients(self, deliveries: Sequence[Delivery], now: datetime, limit: int) -> list[Delivery]:
+        """Everything that is to be told the recipients of these now, or right behind that: what is due for the first time, and
+        what waits for it. In the order of the record."""
         due = {"status": _ON_THE_WAY, "next_attempt_at": {"$lte": now}, "error": None}
         behind = {"status": DeliveryStatus.PENDING.value, "next_attempt_at": None}
-        where: Document = {"channel_id": delivery.channel_id, "address": delivery.address, "bundle_id": None, "bundling": None}
-        where["$or"] = [due, behind]
-        return await self._found(only(delivery.tenant_id), where, sort=[("seq", 1), ("_id", 1)], limit=limit)
+        where = {
+            "channel_id": {"$in": sorted({one.channel_id for one in deliveries})},
+            "address": {"$in": sorted({one.address for one in deliveries})},
+            "bundle_id": None,
+            "bundling": None,
+            "alert_id": {"$ne": None},
+            "$or": [due, behind],
+        }
+        return await self._found(EVERY_TENANT, where, sort=[("seq", 1), ("_id", 1)], limit=limit)
 
-    async def freeze(self, bundle: Delivery, member_ids: Collection[str]) -> None:
-        """Puts deliveries that nobody has taken into a bundle; from now on they go the bundle's way."""
-        where = {"_id": {"$in": sorted(member_ids)}, "status": DeliveryStatus.PENDING.value, "bundle_id": None, "lease": None}
-        change = {"$set": {"bundle_id": bundle.id, "next_attempt_at": None}}
-        await self._deliveries.update(only(bundle.tenant_id), where, change)
+    async def freeze(self, members: Mapping[str, Collection[str]]) -> None:
+        """Puts deliveries that nobody has taken into bundles, by the bundle's id; from now on they go the bundle's way."""
+        free = {"status": DeliveryStatus.PENDING.value, "bundle_id": None, "lease": None}
+        for bundle_id, ids in members.items():
+            if ids:
+                change = {"$set": {"bundle_id": bundle_id, "next_attempt_at": None}}
+                await self._deliveries.update(EVERY_TENANT, {"_id": {"$in": sorted(ids)}, **free}, change)
 
-    async def members(self, bundle: Delivery, session: Session | None = None) -> list[Delivery]:
-        where = {"bundle_id": bundle.id, "status": _ON_THE_WAY}
-        return await self._found(only(bundle.tenant_id), where, session=session, sort=[("seq", 1), ("_id", 1)])
+    async def members(self, bundle_ids: Collection[str]) -> dict[str, list[Delivery]]:
+        """What is in bundles and has not come to its end, by the bundle's id."""
+        found: dict[str, list[Delivery]] = {}
+        where = {"bundle_id": {"$in": sorted(bundle_ids)}, "status": _ON_THE_WAY}
+        for one in await self._found(EVERY_TENANT, where, sort=[("seq", 1), ("_id", 1)]):
+            found.setdefault(one.bundle_id or "", []).append(one)
+        return found
 
     async def get(self, scope: Scope, delivery_id: str, session: Session | None = None) -> Delivery | None:
         document = await self._deliveries.find_one(scope, {"_id": delivery_id}, session=session)

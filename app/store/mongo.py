@@ -205,6 +205,8 @@ class TenantCollection:
     async def insert_new(self, scope: Scope, documents: Sequence[Document]) -> int:
         """Inserts what is not there yet, and passes over what is; how many were new."""
         _require_own(scope, documents)
+        if not documents:
+            return 0
         try:
             done = await self._collection.insert_many(documents, ordered=False)
         except BulkWriteError as error:

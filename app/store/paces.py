@@ -1,12 +1,23 @@
 """When recipients were last told something: who may send to one next is decided here, by compare-and-set."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from app.domain.tenant import only
+import msgspec
+
+from app.domain.tenant import EVERY_TENANT
 from app.store.mongo import Mongo
 
 _KEPT = timedelta(hours=1)
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """A recipient's times of messages as they were found, and as they are with one more. Oldest first."""
+
+    recipient: str
+    tenant_id: str
+    before: Sequence[datetime]
+    after: Sequence[datetime]
 
 
 class PaceStore:
@@ -15,17 +26,24 @@ class PaceStore:
     def __init__(self, mongo: Mongo) -> None:
         self._paces = mongo.tenant_collection("paces")
 
-    async def sent(self, tenant_id: str, recipient: str) -> tuple[datetime, ...]:
-        """The times of the last messages, oldest first."""
-        document = await self._paces.find_one(only(tenant_id), {"_id": recipient})
-        return () if document is None else tuple(document["sent"])
+    async def sent(self, recipients: Collection[str]) -> dict[str, tuple[datetime, ...]]:
+        """The times of the last messages; who was told nothing of late is left out."""
+        found = await self._paces.find(EVERY_TENANT, {"_id": {"$in": sorted(recipients)}})
+        return {document["_id"]: tuple(document["sent"]) for document in found}
 
-    async def take(self, tenant_id: str, recipient: str, before: Sequence[datetime], after: Sequence[datetime]) -> bool:
-        """Takes the turn; False where another was faster."""
-        values = {"sent": list(after), "expire_at": after[-1] + _KEPT}
-        if not before:
-            fresh = {"_id": recipient, "tenant_id": tenant_id, **values}
-            if await self._paces.insert_new(only(tenant_id), [fresh]):
-                return True
-        where = {"_id": recipient, "sent": list(before)}
-        return await self._paces.update(only(tenant_id), where, {"$set": values}) == 1
+    async def take(self, turns: Sequence[Turn], lease: str) -> set[str]:
+        """Takes turns; the recipients for whom nobody was faster."""
+        fresh = [turn for turn in turns if not turn.before]
+        await self._paces.insert_new(
+            EVERY_TENANT, [{"_id": turn.recipient, "tenant_id": turn.tenant_id, **_values(turn, lease)} for turn in fresh]
+        )
+        changes = [
+            ({"_id": turn.recipient, "sent": list(turn.before)}, {"$set": _values(turn, lease)}) for turn in turns if turn.before
+        ]
+        await self._paces.update_each(EVERY_TENANT, changes)
+        where = {"_id": {"$in": sorted(turn.recipient for turn in turns)}, "lease": lease}
+        return {document["_id"] for document in await self._paces.find(EVERY_TENANT, where, projection={"_id": 1})}
+
+
+def _values(turn: Turn, lease: str) -> dict[str, object]:
+    return {"sent": list(turn.after), "lease": lease, "expire_at": turn.after[-1] + _KEPT}
