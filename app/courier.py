@@ -28,7 +28,7 @@ OF_ONE_TENANT = 32
 OF_ONE_CHANNEL = 12
 PAGE = 500
 LOOK_EVERY_SEC = 1.0
-LINGER_SEC = 0.01
+LINGER_SEC = 0.02
 _log = structlog.get_logger(__name__)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
@@ -19,7 +19,8 @@ from app.domain.telling import before_sending
 from app.fallbacks import FAILS_FOR, fallback_of
 from app.messages import Desk, Parcel
 from app.notifications import Notice, tell_owner
-from app.outcomes import BATCH, Ended, Outcomes
+from app.outcomes import BATCH, CAPACITY, Ended, Outcomes
+from app.realtime.group_commit import GroupCommit
 from app.sealing import UnreadableError, unseal
 
 LONGEST_TRY_SEC = 30.0
@@ -52,6 +53,10 @@ class Sender:
     context: Context
     ways: Ways
     outcomes: Outcomes
+    well: GroupCommit[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.well = GroupCommit(self._note_well, BATCH, CAPACITY)
 
     async def deliver(self, desk: Desk, parcel: Parcel) -> None:
         delivery, now = parcel.delivery, self.context.clock.now()
@@ -93,7 +98,7 @@ class Sender:
         now, store = self.context.clock.now(), self.context.store.channels
         if isinstance(outcome, Sent):
             if channel.failing_since is not None or channel.last_sent_at is None or now - channel.last_sent_at > NOTED_EVERY:
-                await store.note_sent([channel.id], now)
+                await self.well.take([channel.id])
             return WELL
         if not isinstance(outcome, (TryAgain, Never)):
             return WELL
@@ -105,6 +110,9 @@ class Sender:
         if is_test:
             return WELL  # it is of this channel alone
         return Fare(await fallback_of(self.context, noted, delivery), (noted.failing_since or now) + FAILS_FOR)
+
+    async def _note_well(self, channel_ids: Sequence[str]) -> None:
+        await self.context.store.channels.note_sent(set(channel_ids), self.context.clock.now())
 
     async def _disable(self, channel: Channel, error: str) -> None:
         if not await self.context.store.channels.disable(channel.id, error):
