@@ -1,7 +1,8 @@
 """What became of deliveries, written together: one transaction of a lane for all that came to their end at the same time."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 
 import msgspec
@@ -73,6 +74,7 @@ class Outcomes:
         alerts = await store.alerts.get_many(EVERY_TENANT, alert_ids, session=session)
         known = await store.deliveries.of_alerts(EVERY_TENANT, alert_ids, session) if alert_ids else {}
         rows = [one for many in known.values() for one in many]
+        ours = [_without_hope(one, {row.id: row for row in rows}, now) for one in ours]
         done = [one.done for one in ours]
         followers = let_go(done, rows, now)
         return Writes(
@@ -107,6 +109,16 @@ class Outcomes:
                     if new.id not in known:
                         made.setdefault(new.id, new if place == 0 else _waiting(new))
         return list(made.values())
+
+
+def _without_hope(ended: Ended, known: Mapping[str, Delivery], now: datetime) -> Ended:
+    """Dead, and not handed over, where whoever would stand in was asked to tell the same already and cannot."""
+    if ended.other is None or ended.channel is None:
+        return ended
+    others = [known.get(new.id) for new in stand_ins(ended.done, ended.channel, ended.other, ended.everybody, now)]
+    if any(one is None or not one.is_finished or one.status is DeliveryStatus.SENT for one in others):
+        return ended
+    return replace(ended, done=msgspec.structs.replace(ended.done, status=DeliveryStatus.DEAD), other=None)
 
 
 def _waiting(delivery: Delivery) -> Delivery:
