@@ -10,7 +10,7 @@ from app.clock import ManualClock
 from app.context import Context
 from app.courier import deliver
 from app.domain import lifecycle
-from app.domain.alert import Alert, AlertEventType, Change, Resolution
+from app.domain.alert import Alert, AlertEvent, AlertEventType, Change, Resolution
 from app.domain.channel import Channel
 from app.domain.channel_input import ChannelInput, WebhookInput
 from app.domain.delivery import Delivery
@@ -42,13 +42,13 @@ class World:
     async def change(self, kind: AlertEventType, alert: Alert, **fields: Any) -> Alert:
         before = await kept(self.context, alert)
         after = msgspec.structs.replace(before, **fields)
-        await self._write(Change(type=kind, at=self.clock.now(), before=before, after=after))
+        await self.write(Change(type=kind, at=self.clock.now(), before=before, after=after))
         return after
 
     async def end(self, alert: Alert, kind: Resolution = Resolution.RECOVERED, actor: str | None = None) -> None:
-        await self._write(lifecycle.resolve(await kept(self.context, alert), actor, "it is over", kind, self.clock.now()))
+        await self.write(lifecycle.resolve(await kept(self.context, alert), actor, "it is over", kind, self.clock.now()))
 
-    async def _write(self, change: Change) -> None:
+    async def write(self, change: Change) -> None:
         async def work(_: Session) -> Writes:
             return Writes([change])
 
@@ -69,8 +69,14 @@ class World:
         found = sorted(await self.deliveries(), key=lambda one: (one.alert_id or "", one.seq))
         return [one.status.name for one in found]
 
+    async def events(self, alert: Alert) -> list[AlertEvent]:
+        return await told(self.context, alert)
+
     async def timeline(self, alert: Alert) -> list[str]:
         return [event.type.name for event in await told(self.context, alert)]
+
+    def go_to(self, at: datetime) -> None:
+        self.clock.advance((at - self.clock.now()).total_seconds())
 
     def later(self, seconds: float) -> datetime:
         return self.clock.advance(seconds)
