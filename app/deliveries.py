@@ -1,6 +1,7 @@
 """Reading deliveries, and trying a dead one again."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -8,7 +9,7 @@ from app.audit import write_audit
 from app.context import Context
 from app.domain.delivery import Delivery, DeliveryStatus
 from app.domain.page import require_first
-from app.domain.tenant import Role, Scope
+from app.domain.tenant import EVERY_TENANT, Role, Scope
 from app.errors import ConflictError, NotFoundError
 from app.principal import Principal, read_scope
 from app.store.mongo import Session
@@ -37,7 +38,8 @@ async def deliveries_of(context: Context, alerts: Sequence[tuple[str, str]]) -> 
 
 
 async def retry_delivery(context: Context, principal: Principal, delivery_id: str) -> Delivery:
-    """A dead delivery with all its tries anew, under the same key, unless a later telling has come after it."""
+    """What was given up, with all its tries anew, under the same key; a bundle with its members. Not where a later telling of the
+    alert has come after it."""
     scope = read_scope(principal, None, Role.OPERATOR)
     known = await context.store.deliveries.get(scope, delivery_id)
     if known is None:
@@ -45,16 +47,13 @@ async def retry_delivery(context: Context, principal: Principal, delivery_id: st
     revived: list[Delivery] = []
 
     async def work(session: Session) -> Writes:
-        dead = await context.store.deliveries.get(scope, delivery_id, session)
-        if dead is None or dead.status is not DeliveryStatus.DEAD:
-            status = "gone" if dead is None else dead.status.name
-            raise ConflictError(f"only a DEAD delivery is tried again; this one is {status}", {"status": status})
-        of_alert = {} if dead.alert_id is None else await context.store.deliveries.of_alerts(scope, {dead.alert_id}, session)
-        later = [one for many in of_alert.values() for one in many if one.channel_id == dead.channel_id and one.seq > dead.seq]
-        if later:
-            raise ConflictError("a later telling of the alert has followed it", {"deliveryId": later[0].id})
-        now = context.clock.now()
-        revived[:] = [msgspec.structs.replace(dead, status=DeliveryStatus.PENDING, attempts=0, next_attempt_at=now, error=None)]
+        given_up = await context.store.deliveries.get(scope, delivery_id, session)
+        if given_up is None or given_up.status not in _GIVEN_UP:
+            status = "gone" if given_up is None else given_up.status.name
+            raise ConflictError(f"only what is DEAD or FAILED is tried again; this one is {status}", {"status": status})
+        members = await context.store.deliveries.given_up_in(given_up, session) if given_up.bundling is not None else []
+        await _require_last(context, members or [given_up], session)
+        revived[:] = [_anew(given_up, context.clock.now()), *(_anew(one, None) for one in members)]
         return Writes(outcomes=revived)
 
     await transact(context, known.lane, work)
@@ -62,3 +61,24 @@ async def retry_delivery(context: Context, principal: Principal, delivery_id: st
     millisecond = round(context.clock.now().timestamp() * 1000)
     await context.errands.deliver(f"deliver:{known.id}:{millisecond}", known.lane)
     return revived[0]
+
+
+_GIVEN_UP = (DeliveryStatus.DEAD, DeliveryStatus.FAILED)
+
+
+async def _require_last(context: Context, rows: Sequence[Delivery], session: Session) -> None:
+    """Raises ConflictError where something later was told, or is to be told, of the same alert to the same recipient."""
+    alert_ids = {one.alert_id for one in rows if one.alert_id is not None}
+    known = await context.store.deliveries.of_alerts(EVERY_TENANT, alert_ids, session) if alert_ids else {}
+    seqs = {one.line: one.seq for one in rows}
+    for one in (one for many in known.values() for one in many):
+        if one.line in seqs and one.seq > seqs[one.line] and one.status is not DeliveryStatus.SKIPPED:
+            raise ConflictError("a later telling of the alert has followed it", {"deliveryId": one.id})
+
+
+def _anew(one: Delivery, at: datetime | None) -> Delivery:
+    """A member waits in its bundle (`at` None). Whatever is tried again by itself is in none."""
+    bundle_id = one.bundle_id if at is None else None
+    return msgspec.structs.replace(
+        one, status=DeliveryStatus.PENDING, attempts=0, next_attempt_at=at, error=None, bundle_id=bundle_id, sent_at=None
+    )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.domain.delivery import LEASE, UNFINISHED, Delivery, DeliveryStatus
-from app.domain.tenant import EVERY_TENANT, Scope
+from app.domain.tenant import EVERY_TENANT, Scope, only
 from app.store.encoding import Document, from_document, to_document
 from app.store.mongo import Mongo, Session
 
@@ -101,6 +101,11 @@ class DeliveryStore:
         for one in await self._found(EVERY_TENANT, where, sort=[("seq", 1), ("_id", 1)]):
             found.setdefault(one.bundle_id or "", []).append(one)
         return found
+
+    async def given_up_in(self, bundle: Delivery, session: Session) -> list[Delivery]:
+        """What was given up with a bundle."""
+        where = {"bundle_id": bundle.id, "status": {"$in": [DeliveryStatus.DEAD.value, DeliveryStatus.FAILED.value]}}
+        return await self._found(only(bundle.tenant_id), where, session=session, sort=[("seq", 1), ("_id", 1)])
 
     async def get(self, scope: Scope, delivery_id: str, session: Session | None = None) -> Delivery | None:
         document = await self._deliveries.find_one(scope, {"_id": delivery_id}, session=session)
