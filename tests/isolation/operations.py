@@ -340,13 +340,13 @@ def people() -> Iterator[Operation]:
     yield Operation("Mutation.updatePreferences", "own", update, with_input(digestSec=60))
     others = those("viewer", "mate", "outsider", code="BAD_USER_INPUT")
     yield Operation(
-        "Mutation.updatePreferences", "by id", update, lambda things, _: {"input": {"channelIds": [things.personal_id]}}, others
+        "Mutation.updatePreferences", "by id", update, lambda things, _: {"input": {"channelIds": [things.own_id]}}, others
     )
     yield Operation("Query.notifications", "own", "{ notifications { id tenantId title body } }", nothing)
     mark = "mutation($id: ID!) { markNotificationsRead(ids: [$id]) }"
     yield Operation("Mutation.markNotificationsRead", "by id", mark, lambda things, _: {"id": things.notification_id})
     test = "mutation { testNotification { id alertId recipient channel { name } } }"
-    yield Operation("Mutation.testNotification", "own", test, nothing, those("viewer", "mate", code="CONFLICT"))
+    yield Operation("Mutation.testNotification", "own", test, nothing, those("mate", code="CONFLICT"))
 
 
 def configuration() -> Iterator[Operation]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 from pymongo import MongoClient
 
 from app.api_keys import ApiKeyInput, create_api_key
@@ -81,6 +82,7 @@ class Things:
     beginning: str
     channel_id: str
     personal_id: str
+    own_id: str
     notification_id: str
 
     def alert(self, state: str, who: str) -> str:
@@ -158,8 +160,10 @@ class World:
         await self.context.store.deliveries.insert([_dead(channel, who) for who in ("mate", "owner")])
         lane = lane_of(tenant_id)
         cursor = StreamCursor(await self.context.store.events.epoch(), 0, {lane: 0})
+        own = msgspec.structs.replace(channel, id=f"{channel.id}-own", name=f"Phone of {tenant_id}", owner_id=admin.id)
+        await self.context.store.channels.insert(own)
         [told_id] = [one for one in await self._tell(tenant_id) if one.endswith(f":{admin.id}")]
-        return Things(tenant_id, rule.id, key.id, write_cursor(cursor), channel.id, personal.id, told_id)
+        return Things(tenant_id, rule.id, key.id, write_cursor(cursor), channel.id, personal.id, own.id, told_id)
 
     async def _tell(self, tenant_id: str) -> list[str]:
         """A tenant tells everybody something, whether they are in it or not; the ids of that."""
