@@ -32,7 +32,7 @@ class PagerDutyWay:
         self._url = f"{api_url.rstrip('/')}/v2/enqueue"
 
     async def send(self, config: PagerDutyConfig, message: Message) -> Answer:
-        events = [_event(note, message) for note in message.notes] or [_test(message)]
+        events = events_of(message)
         headers = {"Content-Type": "application/json", "Idempotency-Key": message.id}
         receipt = str(events[0]["dedup_key"])
         for event in events:
@@ -42,6 +42,11 @@ class PagerDutyWay:
             if not isinstance(answer, Sent):
                 return answer
         return Sent(receipt)
+
+
+def events_of(message: Message) -> list[dict[str, Any]]:
+    """Without the key of the integration."""
+    return [_event(note, message) for note in message.notes] or [_test(message)]
 
 
 def _event(note: Note, message: Message) -> dict[str, Any]:

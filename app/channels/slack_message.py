@@ -1,6 +1,6 @@
 """A message as Slack shows it: blocks beside a bar in the colour of the severity, or plain text where that is too much for blocks."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from app.channels.brief import bundle_headline, facts, headline, line, test_line
@@ -36,6 +36,13 @@ def payload_of(message: Message) -> dict[str, Any]:
         said = render("slack.txt", message, facts=[escaped(fact) for fact in facts(note, message)], links=links)
         return _attached(_colour([note]), headline(note), said.splitlines())
     return _bundle(message)
+
+
+def as_read(payload: Mapping[str, Any]) -> str:
+    """All of its words, as Slack's markup has them; the headline is also what a telephone shows while it is locked."""
+    if "text" in payload:
+        return str(payload["text"])
+    return "\n".join(block["text"]["text"] for attachment in payload["attachments"] for block in attachment["blocks"])
 
 
 def escaped(text: str) -> str:

@@ -45,8 +45,8 @@ class TelegramWay:
     async def _tell(self, token: str, chat_id: str, message: Message) -> Reply | TryAgain | Never:
         url = f"{self._api_url}/bot{quote(token, safe=':')}"
         key = {"Idempotency-Key": message.id}
-        text = _text(message)
-        if message.note is None and _length(text) > LONGEST_TEXT:
+        text = text_of(message)
+        if is_too_long(message, text):
             document = _document(chat_id, message)
             return await self._known.post(f"{url}/sendDocument", message.now, data=document, headers=key)
         said: dict[str, Any] = {
@@ -61,7 +61,8 @@ class TelegramWay:
         return await self._known.post(f"{url}/sendMessage", message.now, data=data, headers={**_JSON, **key})
 
 
-def _text(message: Message) -> str:
+def text_of(message: Message) -> str:
+    """HTML, as far as Telegram knows it."""
     if message.is_test:
         said = render("telegram.html", message, headline=f"🟢 {test_line(message)}")
     elif (note := message.note) is not None:
@@ -72,17 +73,24 @@ def _text(message: Message) -> str:
     return said.strip()
 
 
-def _length(text: str) -> int:
-    return len(html.unescape(_TAG.sub("", text)).encode("utf-16-le")) // 2
+def as_read(text: str) -> str:
+    return html.unescape(_TAG.sub("", text))
+
+
+def is_too_long(message: Message, text: str) -> bool:
+    """Only a bundle can be; it goes out as a document."""
+    return message.note is None and len(as_read(text).encode("utf-16-le")) // 2 > LONGEST_TEXT
+
+
+def document_of(message: Message) -> str:
+    lines = [(note, line(note, message)) for note in message.notes]
+    return render("bundle.txt", message, headline=bundle_headline(message), lines=lines)
 
 
 def _document(chat_id: str, message: Message) -> aiohttp.FormData:
-    lines = [(note, line(note, message)) for note in message.notes]
-    title = bundle_headline(message)
-    form = aiohttp.FormData()
+    form, text = aiohttp.FormData(), document_of(message).encode()
     form.add_field("chat_id", chat_id)
-    form.add_field("caption", title)
-    text = render("bundle.txt", message, headline=title, lines=lines).encode()
+    form.add_field("caption", bundle_headline(message))
     form.add_field("document", text, filename="alerts.txt", content_type="text/plain; charset=utf-8")
     return form
 
