@@ -2,12 +2,13 @@
 
 import hashlib
 from email.errors import HeaderParseError
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 
 from app.channels.mail_text import mail_text
-from app.channels.wording import one_line
+from app.channels.words import one_line
 from app.domain.message import Message
 
 
@@ -25,7 +26,7 @@ def compose(message: Message, sender: str) -> EmailMessage:
     said, mail = mail_text(message), EmailMessage()
     mail["From"] = from_
     mail["To"] = _address(message.to or "", "the address")
-    mail["Subject"] = said.subject
+    _set_subject(mail, said.subject)
     mail["Date"] = format_datetime(message.now)
     mail["Message-ID"] = f"<{_digest(message.id)}@{from_.domain}>"
     mail["Auto-Submitted"] = "auto-generated"
@@ -36,6 +37,14 @@ def compose(message: Message, sender: str) -> EmailMessage:
     mail.set_content(said.text, cte="quoted-printable")
     mail.add_alternative(said.html, subtype="html", cte="quoted-printable")
     return mail
+
+
+def _set_subject(mail: EmailMessage, subject: str) -> None:
+    """Where words outside ASCII are folded, EmailMessage loses blanks between them, and others once "Re: " stands in front."""
+    if subject.isascii():
+        mail["Subject"] = subject
+    else:
+        mail.set_raw("Subject", Header(subject, "utf-8", header_name="Subject").encode())
 
 
 def _put_into_thread(mail: EmailMessage, message: Message, alert_id: str, domain: str) -> None:

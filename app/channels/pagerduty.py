@@ -4,9 +4,10 @@ from typing import Any
 
 import msgspec
 
-from app.channels.brief import facts, test_line
+from app.channels.brief import facts
 from app.channels.http import Http, answer_of
-from app.channels.wording import one_line
+from app.channels.wording import test_words
+from app.channels.words import link, one_line
 from app.domain.alert import AlertEventType, Severity
 from app.domain.channel import PagerDutyConfig
 from app.domain.delivery import Answer, Never, Sent, TryAgain
@@ -55,7 +56,9 @@ def _event(note: Note, message: Message) -> dict[str, Any]:
         "event_action": _ACTIONS.get(note.type, "trigger"),
         "dedup_key": alert.id,
         "payload": {
-            "summary": one_line(alert.title, LONGEST_SUMMARY),
+            "summary": one_line(
+                f"{one_line(alert.title, LONGEST_SUMMARY - 100)} ({one_line(message.tenant_name, 90)})", LONGEST_SUMMARY
+            ),
             "severity": _SEVERITIES[alert.severity],
             "source": _source(note),
             "timestamp": alert.first_seen.isoformat(),
@@ -75,7 +78,7 @@ def _event(note: Note, message: Message) -> dict[str, Any]:
         "client_url": note.url,
         "links": [{"href": note.url, "text": "Open the alert"}],
     }
-    if alert.runbook_url:
+    if link(alert.runbook_url):
         event["links"] = [*event["links"], {"href": alert.runbook_url, "text": "Runbook"}]
     return event
 
@@ -86,5 +89,5 @@ def _source(note: Note) -> str:
 
 
 def _test(message: Message) -> dict[str, Any]:
-    payload = {"summary": f"{test_line(message)} Resolve it by hand.", "severity": "info", "source": "Fleetbeat"}
+    payload = {"summary": f"{test_words(message)} Resolve it by hand.", "severity": "info", "source": "Fleetbeat"}
     return {"event_action": "trigger", "dedup_key": message.id, "payload": payload, "client": "Fleetbeat"}

@@ -14,7 +14,7 @@ from app.channels.sms import text_of as sms_text
 from app.channels.sms_length import length_of
 from app.channels.telegram import as_read, document_of, is_too_long, text_of as telegram_text
 from app.channels.webhook import posts_of
-from app.channels.wording import counted
+from app.channels.words import counted
 from app.domain.channel import ChannelKind, WebhookConfig, WebhookFormat
 from app.domain.delivery import Never
 from app.domain.message import Message

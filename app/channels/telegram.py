@@ -12,9 +12,10 @@ from urllib.parse import quote
 import aiohttp
 import msgspec
 
-from app.channels.brief import bundle_headline, facts, headline, line, test_line
+from app.channels.brief import bundle_headline, bundle_lines, facts, headline
 from app.channels.http import Http, Reply, answer_of
 from app.channels.rendering import render
+from app.channels.wording import test_words
 from app.domain.channel import TelegramConfig
 from app.domain.delivery import Answer, Never, Sent, TryAgain
 from app.domain.message import Message
@@ -64,12 +65,11 @@ class TelegramWay:
 def text_of(message: Message) -> str:
     """HTML, as far as Telegram knows it."""
     if message.is_test:
-        said = render("telegram.html", message, headline=f"🟢 {test_line(message)}")
+        said = render("telegram.html", message, headline=f"🟢 {test_words(message)}")
     elif (note := message.note) is not None:
         said = render("telegram.html", message, headline=headline(note), facts=facts(note, message))
     else:
-        lines = [(note, line(note, message)) for note in message.notes]
-        said = render("telegram.html", message, headline=bundle_headline(message), lines=lines)
+        said = render("telegram.html", message, headline=bundle_headline(message), lines=bundle_lines(message))
     return said.strip()
 
 
@@ -83,8 +83,7 @@ def is_too_long(message: Message, text: str) -> bool:
 
 
 def document_of(message: Message) -> str:
-    lines = [(note, line(note, message)) for note in message.notes]
-    return render("bundle.txt", message, headline=bundle_headline(message), lines=lines)
+    return render("bundle.txt", message, headline=bundle_headline(message), lines=bundle_lines(message))
 
 
 def _document(chat_id: str, message: Message) -> aiohttp.FormData:

@@ -38,7 +38,7 @@ def test_html_goes_to_a_file(tmp_path: Path) -> None:
 def test_json_has_every_part() -> None:
     parts = json.loads(run("--channel", "EMAIL", "--event", "device.online", "--format", "json").output)
     assert sorted(parts) == ["html", "subject", "text"]
-    assert parts["subject"].startswith("Resolved: ")
+    assert parts["subject"].startswith("Re: [HIGH] ")
 
 
 def test_a_bundle_says_why_it_is_one() -> None:
