@@ -7,6 +7,9 @@ from app.channels.wording import test_title, test_words, what_became
 from app.channels.words import one_line, tenants
 from app.domain.message import Message
 
+MOST_LISTED = 100
+"""Of a bundle, the worst; the dashboard has them all."""
+
 
 def title_of(message: Message) -> str:
     note = message.note
@@ -17,5 +20,14 @@ def title_of(message: Message) -> str:
 
 def body_of(message: Message) -> str:
     note = message.note
-    said = [line for _, line in lines(message)] if note is None else facts(note, message)
-    return render("in_app.txt", message, said=[test_words(message)] if message.is_test else said).strip()
+    if message.is_test:
+        said = [test_words(message)]
+    else:
+        said = _listed(message) if note is None else facts(note, message)
+    return render("in_app.txt", message, said=said).strip()
+
+
+def _listed(message: Message) -> list[str]:
+    every = [line for _, line in lines(message)]
+    more = len(every) - MOST_LISTED
+    return [*every[:MOST_LISTED], *([f"… and {more} more"] if more > 0 else [])]

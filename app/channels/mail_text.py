@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from app.channels.gathered import Group, Section, groups, heading, history, how_many, lines, sections, why_together
+from app.channels.gathered import Group, Section, groups, heading, history, lines, sections, summary, why_together, worst
 from app.channels.rendering import render
 from app.channels.wording import STARTS, facts, label, news, test_words, titled
-from app.channels.words import one_line
+from app.channels.words import one_line, tenants
 from app.domain.alert import AlertEventType, Severity
 from app.domain.message import Message
 
@@ -42,7 +42,7 @@ def mail_text(message: Message) -> MailText:
         "sections": [] if note is not None else sections(message),
         "why_together": why_together(message),
         "test_words": test_words(message),
-        "how_many": how_many(message),
+        "summary": summary(message),
         "preheader": _preheader(message),
         "history": history,
         "colour": _colour(message),
@@ -73,7 +73,10 @@ def _label(message: Message) -> str:
     """Above the title: how bad it is, or what became of it since."""
     if message.is_test:
         return "TEST"
-    return one_line(message.tenant_name) if message.note is None else label(message.note)
+    if message.note is not None:
+        return label(message.note)
+    severity = worst(message)
+    return f"{'RESOLVED' if severity is None else severity.name} · {tenants(message)}"
 
 
 def _preheader(message: Message) -> str:

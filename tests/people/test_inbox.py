@@ -78,6 +78,15 @@ async def test_a_bundle_lists_everything_and_is_as_bad_as_its_worst(context: Con
     assert (shown["severity"], shown["alertId"]) == ("CRITICAL", None)
 
 
+async def test_a_long_bundle_names_the_worst_and_says_how_many_more_there_are(context: Context) -> None:
+    notes = [a_note(subject_id=f"pos-{number}", id=f"alert-{number}") for number in range(130)]
+    await way(context).send(INBOX, a_message(*notes, bundling=Bundling.DIGEST))
+    [shown] = await inbox(context)
+    assert shown["title"] == "Acme: 130 alerts in your digest, all open"
+    assert len(shown["body"].splitlines()) == 101
+    assert shown["body"].endswith("… and 30 more")
+
+
 async def test_a_test_says_that_it_is_one(context: Context) -> None:
     await way(context).send(INBOX, a_message())
     [shown] = await inbox(context)
