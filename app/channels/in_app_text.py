@@ -20,10 +20,12 @@ def title_of(message: Message) -> str:
 
 def body_of(message: Message) -> str:
     note = message.note
-    if message.is_test:
+    if note is not None:
+        said = facts(note, message)
+    elif message.is_test:
         said = [test_words(message)]
     else:
-        said = _listed(message) if note is None else facts(note, message)
+        said = _listed(message)
     return render("in_app.txt", message, said=said).strip()
 
 
