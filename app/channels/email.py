@@ -45,7 +45,7 @@ class EmailWay:
             return TryAgain("the mail server did not answer in time")
         except (SMTPException, RefusedError, OSError, ValueError) as error:
             return answer_to(error)
-        return Sent(mail["Message-ID"])
+        return Sent(mail.message_id)
 
     async def close(self) -> None:
         await self._server.close()

@@ -14,6 +14,7 @@ _ENVIRONMENT = Environment(
     autoescape=select_autoescape(("html",)),
     undefined=StrictUndefined,
     trim_blocks=True,
+    auto_reload=False,  # or every text asks the disk whether its template has changed
     lstrip_blocks=True,
 )
 _ENVIRONMENT.filters.update(link=link, one_line=one_line, news=news)

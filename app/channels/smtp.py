@@ -5,8 +5,6 @@ Nothing that the server says gets further than its three digits.
 
 import asyncio
 import ssl
-from email.message import EmailMessage
-from email.policy import SMTP as CRLF, SMTPUTF8
 
 from aiosmtplib import (
     SMTP,
@@ -21,6 +19,7 @@ from aiosmtplib import (
     SMTPTimeoutError,
 )
 
+from app.channels.mail import Mail
 from app.domain.delivery import Answer, Never, TryAgain
 from app.settings import Settings
 
@@ -48,11 +47,12 @@ class MailServer:
         self._idle: list[SMTP] = []
         self._own_name: str | None = None
 
-    async def post(self, mail: EmailMessage) -> None:
+    async def post(self, mail: Mail) -> None:
         """Raises RefusedError, SMTPException or OSError where the server did not take it; `answer_to` reads them."""
-        connection = await self._take()
+        connection = await self._announced(mail)
         try:
-            await _hand_over(connection, mail)
+            await connection.rcpt(mail.to, encoding=_encoding(mail))
+            await connection.data(mail.whole)
         except BaseException:
             connection.close()
             raise
@@ -65,20 +65,27 @@ class MailServer:
         idle, self._idle = self._idle, []
         await asyncio.gather(*map(_say_goodbye, idle))
 
-    async def _take(self) -> SMTP:
+    async def _announced(self, mail: Mail) -> SMTP:
+        """A connection on which the mail has begun."""
         while self._idle:
             connection = self._idle.pop()
             try:
-                # Servers hang up on who is idle; RSET finds out, and takes back what may be left of the last mail.
-                await connection.rset()
-            except (SMTPException, OSError):
+                await _announce(connection, mail)
+            except (SMTPServerDisconnected, OSError):
+                # Servers hang up on who is idle: nothing is lost.
                 connection.close()
             except BaseException:
                 connection.close()
                 raise
             else:
                 return connection
-        return await self._connect()
+        connection = await self._connect()
+        try:
+            await _announce(connection, mail)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     async def _connect(self) -> SMTP:
         mode = self._settings.smtp_tls
@@ -130,19 +137,19 @@ async def _start_tls(connection: SMTP) -> None:
     await connection.ehlo()
 
 
-async def _hand_over(connection: SMTP, mail: EmailMessage) -> None:
-    sender, to = (mail[name].addresses[0].addr_spec for name in ("From", "To"))
-    plain = f"{sender}{to}".isascii()
-    if not plain and not connection.supports_extension("smtputf8"):
-        raise RefusedError(Never("the mail server takes no addresses with letters outside ASCII (SMTPUTF8)"))
-    policy, encoding = (CRLF, "ascii") if plain else (SMTPUTF8, "utf-8")
-    whole = mail.as_bytes(policy=policy.clone(cte_type="7bit") if plain else policy)
-    options = [] if plain else ["SMTPUTF8"]
+async def _announce(connection: SMTP, mail: Mail) -> None:
+    encoding, options = _encoding(mail), list[str]()
+    if encoding != "ascii":
+        if not connection.supports_extension("smtputf8"):
+            raise RefusedError(Never("the mail server takes no addresses with letters outside ASCII (SMTPUTF8)"))
+        options.append("SMTPUTF8")
     if connection.supports_extension("size"):
-        options.append(f"SIZE={len(whole)}")
-    await connection.mail(sender, options=options, encoding=encoding)
-    await connection.rcpt(to, encoding=encoding)
-    await connection.data(whole)
+        options.append(f"SIZE={len(mail.whole)}")
+    await connection.mail(mail.sender, options=options, encoding=encoding)
+
+
+def _encoding(mail: Mail) -> str:
+    return "ascii" if f"{mail.sender}{mail.to}".isascii() else "utf-8"
 
 
 def answer_to(error: Exception) -> Answer:

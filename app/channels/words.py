@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"(?<![\w.-])-?\d[\d,]*(?:\.(\d+))?")
 
 def one_line(text: str, longest: int = LONGEST_LINE) -> str:
     """Without line breaks and what else is not seen: names come from devices, and headers are made of them."""
-    seen = "".join(char if char.isprintable() or char in _JOINERS else " " for char in text)
+    seen = text if text.isprintable() else "".join(char if char.isprintable() or char in _JOINERS else " " for char in text)
     line = " ".join(seen.split())
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
