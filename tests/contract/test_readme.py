@@ -8,16 +8,24 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from graphql import build_schema, parse, validate
 from typer.testing import CliRunner
 
 from app import telemetry
+from app.channels.sms import LONGEST_TEXT
 from app.cli import COMMANDS, application
 from app.config_yaml import read_yaml
+from app.delivering import MOST_REFUSALS
+from app.domain.channel import ChannelKind
 from app.domain.config_document import read_config
 from app.domain.config_plan import Book, wanted_rules
 from app.domain.defaults import platform_rules
+from app.domain.delivery import FIRST_PAUSE_SEC, LONGEST_PAUSE_SEC, MOST_ATTEMPTS, DeliveryStatus, pause_sec
 from app.domain.faults import Faults
+from app.domain.pace import GAPS, UNPACED
+from app.domain.plain import wire_name
 from app.domain.rule import MetricCondition, OutsideHoursCondition, RatioCondition, Rule, ServiceCondition, SpikeCondition
+from app.fallbacks import FAILS_FOR
 from app.settings import ALIASES, Settings
 from app.simulation.scenarios import Scenario
 from tests.cast import NOW
@@ -116,6 +124,31 @@ def test_the_table_of_rules_is_whole() -> None:
         assert ("a person resolves it" in fires) is not rule.auto_resolve
 
 
+def test_the_chapter_on_telling_people_agrees_with_the_code() -> None:
+    chapter = README.split("## Telling people")[1].split("\n## ")[0]
+    rows = set(re.findall(r"^\| `([a-zA-Z]+)`", chapter, re.MULTILINE))
+    assert {wire_name(kind.value) for kind in ChannelKind} <= rows
+    assert {status.name for status in DeliveryStatus} <= set(re.findall(r"`([A-Z]+)`", chapter))
+    assert (MOST_ATTEMPTS, FIRST_PAUSE_SEC, LONGEST_PAUSE_SEC) == (12, 2, 20 * 60)
+    assert "tried again, twelve times in about an hour: after 2 s, and twice as long each time up to 20 minutes" in chapter
+    assert 0.8 < sum(pause_sec(tried, 0.5) for tried in range(1, MOST_ATTEMPTS)) / 3600 < 1.2
+    assert [gap.total_seconds() for gap in GAPS] == [5, 20]
+    assert "5 s later, then 20 s later, and then when the first is a minute old, so three in a\nminute" in chapter
+    assert {ChannelKind.WEBHOOK, ChannelKind.PAGERDUTY, ChannelKind.IN_APP} == UNPACED
+    assert (MOST_REFUSALS, FAILS_FOR.total_seconds()) == (5, 300)
+    assert "failing for five minutes. Five such refusals" in chapter
+    assert f"of {LONGEST_TEXT} letters at most" in chapter
+
+
+def test_what_the_chapter_on_telling_people_asks_for_is_in_the_schema() -> None:
+    chapter = README.split("## Telling people")[1].split("\n## ")[0]
+    asked = re.findall(r"`(alert\(id:\).*?)`", chapter)
+    assert asked
+    schema = build_schema((ROOT / "frontend-contract" / "schema.graphql").read_text())
+    for one in asked:
+        assert validate(schema, parse("{ " + one.replace("id:", 'id: "1"') + " }")) == []
+
+
 def _numbers(text: str) -> set[float]:
     clock = re.compile(r"(\d\d):00")
     plain = clock.sub("", text)
@@ -170,7 +203,8 @@ def test_every_make_target_of_the_readme_is_there() -> None:
 def test_every_metric_of_the_readme_is_measured() -> None:
     named = set(re.findall(r"`(fleetbeat_\w+)`", README))
     shown = {sample.name for metric in telemetry.REGISTRY.collect() for sample in metric.samples}
-    shown |= {metric.name for metric in telemetry.REGISTRY.collect()}
+    # What has labels has no samples before the first of them.
+    shown |= {f"{metric.name}_total" if metric.type == "counter" else metric.name for metric in telemetry.REGISTRY.collect()}
     assert named
     assert named - shown == set()
 
