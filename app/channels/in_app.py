@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import structlog
 
-from app.channels.rendering import render
+from app.channels.in_app_text import body_of, title_of
 from app.domain.alert import SEVERITY_RANK, Severity
 from app.domain.channel import InAppConfig
 from app.domain.delivery import Answer, Never, Sent, TryAgain
@@ -44,8 +44,8 @@ def _notification(message: Message, user_id: str, keep: timedelta) -> InAppNotif
         tenant_id=message.tenant_id,
         user_id=user_id,
         at=message.now,
-        title=" ".join(render("in_app_title.txt", message).split()),
-        body=render("in_app_body.txt", message).strip(),
+        title=title_of(message),
+        body=body_of(message),
         severity=min(severities, key=SEVERITY_RANK.__getitem__, default=Severity.INFO),
         expire_at=message.now + keep,
         alert_id=message.note.alert.id if message.note is not None else None,

@@ -13,7 +13,7 @@ from email.utils import format_datetime, parseaddr
 from functools import lru_cache
 
 from app.channels.mail_text import mail_text
-from app.channels.wording import one_line
+from app.channels.words import one_line
 from app.domain.message import Message
 
 _CRLF = compat32.clone(linesep="\r\n")

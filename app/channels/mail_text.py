@@ -2,21 +2,11 @@
 
 from dataclasses import dataclass
 
+from app.channels.gathered import Group, Section, groups, heading, history, lines, sections, summary, why_together, worst
 from app.channels.rendering import render
-from app.channels.wording import (
-    Group,
-    Section,
-    counted,
-    entries_of,
-    facts,
-    groups,
-    happened,
-    one_line,
-    sections,
-    subject,
-    why_together,
-)
-from app.domain.alert import Severity
+from app.channels.wording import STARTS, facts, label, news, test_words, titled
+from app.channels.words import one_line, tenants
+from app.domain.alert import AlertEventType, Severity
 from app.domain.message import Message
 
 _COLOURS = {
@@ -31,6 +21,9 @@ _COLOURS = {
 _ENDED = "#1e7d3c"
 _TEST = "#566171"
 
+_OF_ITS_OWN = (*STARTS, AlertEventType.SEVERITY_CHANGED)
+"""Another severity makes another subject, and so another thread, which is right for what became worse."""
+
 
 @dataclass(frozen=True, slots=True)
 class MailText:
@@ -40,23 +33,36 @@ class MailText:
 
 
 def mail_text(message: Message) -> MailText:
-    heading = subject(message)
+    note = message.note
     said = {
-        "subject": heading,
-        "facts": [] if message.note is None else facts(message.note, message.timezone),
-        "groups": [] if message.note is not None else groups(message),
-        "sections": [] if message.note is not None else sections(message),
+        "subject": subject(message),
+        "label": _label(message),
+        "facts": [] if note is None else facts(note, message.timezone),
+        "groups": [] if note is not None else groups(message),
+        "sections": [] if note is not None else sections(message),
         "why_together": why_together(message),
+        "test_words": test_words(message),
+        "summary": summary(message),
+        "preheader": _preheader(message),
+        "history": history,
+        "colour": _colour(message),
+        "colour_of": _colour_of,
     }
-    coloured = {"colour": _colour(message), "colour_of": _colour_of, "label": _label(message), "counted": _counted(message)}
-    return MailText(heading, render("email.txt", message, **said), render("email.html", message, **said, **coloured))
+    return MailText(subject(message), render("email.txt", message, **said), render("email.html", message, **said))
+
+
+def subject(message: Message) -> str:
+    """One line. What comes after the beginning of an alert has the same but for "Re: ": where anything else changes, some
+    clients (Gmail) begin another thread, whatever the mail refers to."""
+    note = message.note
+    if note is None:
+        return heading(message)
+    return titled("" if note.type in _OF_ITS_OWN else "Re: ", note, message)
 
 
 def _colour(message: Message) -> str:
     """Of the worst that is still so; green where all of it is over."""
-    if message.is_test:
-        return _TEST
-    return _colour_of(groups(message)[0])
+    return _TEST if message.is_test else _colour_of(groups(message)[0])
 
 
 def _colour_of(group: Group | Section) -> str:
@@ -64,12 +70,20 @@ def _colour_of(group: Group | Section) -> str:
 
 
 def _label(message: Message) -> str:
-    """Above the title: how bad it is, or what happened to it since."""
-    if message.note is None:
-        return one_line(message.tenant_name)
-    severity = message.note.alert.severity.name
-    return f"{severity} · {happened(message.note)}"
+    """Above the title: how bad it is, or what became of it since."""
+    if message.is_test:
+        return "TEST"
+    if message.note is not None:
+        return label(message.note)
+    severity = worst(message)
+    return f"{'RESOLVED' if severity is None else severity.name} · {tenants(message)}"
 
 
-def _counted(message: Message) -> str:
-    return counted(len(entries_of(message.notes)), "alert")
+def _preheader(message: Message) -> str:
+    """What clients show beside the subject: what that does not say."""
+    note = message.note
+    if message.is_test:
+        return test_words(message)
+    if note is None:
+        return one_line(", ".join(entry.alert.title for entry, _ in lines(message)))
+    return one_line(news(note) if note.type in STARTS else " · ".join(filter(None, (label(note), news(note)))))

@@ -4,9 +4,10 @@ from typing import Any
 
 import msgspec
 
-from app.channels.brief import facts, test_line
+from app.channels.brief import facts
 from app.channels.http import Http, answer_of
-from app.channels.wording import one_line
+from app.channels.wording import test_words
+from app.channels.words import link, one_line
 from app.domain.alert import AlertEventType, Severity
 from app.domain.channel import PagerDutyConfig
 from app.domain.delivery import Answer, Never, Sent, TryAgain
@@ -32,7 +33,7 @@ class PagerDutyWay:
         self._url = f"{api_url.rstrip('/')}/v2/enqueue"
 
     async def send(self, config: PagerDutyConfig, message: Message) -> Answer:
-        events = [_event(note, message) for note in message.notes] or [_test(message)]
+        events = events_of(message)
         headers = {"Content-Type": "application/json", "Idempotency-Key": message.id}
         receipt = str(events[0]["dedup_key"])
         for event in events:
@@ -44,13 +45,20 @@ class PagerDutyWay:
         return Sent(receipt)
 
 
+def events_of(message: Message) -> list[dict[str, Any]]:
+    """Without the key of the integration."""
+    return [_event(note, message) for note in message.notes] or [_test(message)]
+
+
 def _event(note: Note, message: Message) -> dict[str, Any]:
     alert = note.alert
     event = {
         "event_action": _ACTIONS.get(note.type, "trigger"),
         "dedup_key": alert.id,
         "payload": {
-            "summary": one_line(alert.title, LONGEST_SUMMARY),
+            "summary": one_line(
+                f"{one_line(alert.title, LONGEST_SUMMARY - 100)} ({one_line(message.tenant_name, 90)})", LONGEST_SUMMARY
+            ),
             "severity": _SEVERITIES[alert.severity],
             "source": _source(note),
             "timestamp": alert.first_seen.isoformat(),
@@ -70,7 +78,7 @@ def _event(note: Note, message: Message) -> dict[str, Any]:
         "client_url": note.url,
         "links": [{"href": note.url, "text": "Open the alert"}],
     }
-    if alert.runbook_url:
+    if link(alert.runbook_url):
         event["links"] = [*event["links"], {"href": alert.runbook_url, "text": "Runbook"}]
     return event
 
@@ -81,5 +89,5 @@ def _source(note: Note) -> str:
 
 
 def _test(message: Message) -> dict[str, Any]:
-    payload = {"summary": f"{test_line(message)} Resolve it by hand.", "severity": "info", "source": "Fleetbeat"}
+    payload = {"summary": f"{test_words(message)} Resolve it by hand.", "severity": "info", "source": "Fleetbeat"}
     return {"event_action": "trigger", "dedup_key": message.id, "payload": payload, "client": "Fleetbeat"}

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+from app.channels.gathered import heading, lines, why_together
 from app.channels.rendering import render
-from app.channels.wording import counted, facts, groups, subject, why_together
+from app.channels.wording import circumstances, facts, test_words, titled, what_became
+from app.channels.words import counted
+from app.domain.alert import AlertEventType
 from app.domain.message import Message
 
 LONGEST = 3_000
@@ -22,10 +25,20 @@ def plain_text(message: Message) -> PlainText:
         "plain.txt",
         message,
         facts=[] if note is None else facts(note, message.timezone),
-        groups=[] if note is not None else groups(message),
+        lines=[] if note is not None else list(lines(message)),
         why_together=why_together(message),
+        circumstances="" if note is None else circumstances(note),
+        test_words=test_words(message),
     )
-    return PlainText(subject(message), _cut(body.strip(), message.dashboard_url))
+    return PlainText(_title(message), _cut(body.strip(), message.dashboard_url))
+
+
+def _title(message: Message) -> str:
+    note = message.note
+    if note is None:
+        return heading(message)
+    # What is [CRITICAL] now need not say so twice.
+    return titled("Now " if note.type is AlertEventType.SEVERITY_CHANGED else what_became(note), note, message)
 
 
 def _cut(body: str, dashboard_url: str) -> str:

@@ -1,11 +1,12 @@
 """A message as Slack shows it: blocks beside a bar in the colour of the severity, or plain text where that is too much for blocks."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from app.channels.brief import bundle_headline, facts, headline, line, test_line
+from app.channels.brief import bundle_headline, bundle_lines, facts, headline
 from app.channels.rendering import render
-from app.channels.wording import one_line
+from app.channels.wording import test_title, test_words
+from app.channels.words import link as web_page, one_line
 from app.domain.alert import Severity
 from app.domain.message import Message, Note
 
@@ -29,13 +30,20 @@ _COLOURS = {
 
 def payload_of(message: Message) -> dict[str, Any]:
     if message.is_test:
-        return _attached(_GREEN, "Fleetbeat", [escaped(test_line(message))])
+        return _attached(_GREEN, f"🟢 {test_title(message)}", [escaped(test_words(message))])
     if (note := message.note) is not None:
-        runbook = link(note.alert.runbook_url, "Runbook") if note.alert.runbook_url else ""
+        runbook = link(url, "Runbook") if (url := web_page(note.alert.runbook_url)) else ""
         links = [link(note.url, "Open the alert"), *([runbook] if 0 < len(runbook) <= LONGEST_SECTION else [])]
         said = render("slack.txt", message, facts=[escaped(fact) for fact in facts(note, message)], links=links)
         return _attached(_colour([note]), headline(note), said.splitlines())
     return _bundle(message)
+
+
+def as_read(payload: Mapping[str, Any]) -> str:
+    """All of its words, as Slack's markup has them; the headline is also what a telephone shows while it is locked."""
+    if "text" in payload:
+        return str(payload["text"])
+    return "\n".join(block["text"]["text"] for attachment in payload["attachments"] for block in attachment["blocks"])
 
 
 def escaped(text: str) -> str:
@@ -50,11 +58,12 @@ def link(url: str, text: str) -> str:
 def _bundle(message: Message) -> dict[str, Any]:
     title = bundle_headline(message)
     foot = [link(message.dashboard_url, "Open the dashboard")] if message.dashboard_url else []
-    lines = [link(note.url, line(note, message)) for note in message.notes]
+    alerts = bundle_lines(message)
+    lines = [link(note.url, line) for note, line in alerts]
     if _length([*lines, *foot]) <= MOST_IN_BLOCKS:
-        return _attached(_colour(message.notes), title, [*lines, *foot])
+        return _attached(_colour(note for note, _ in alerts), title, [*lines, *foot])
     if _length([title, *lines, *foot]) > LONGEST_TEXT:
-        lines = [escaped(line(note, message)) for note in message.notes]
+        lines = [escaped(line) for _, line in alerts]
     room = LONGEST_TEXT - _length([title, *foot]) - 60
     kept = list(_within(lines, room))
     more = [f"… and {len(lines) - len(kept)} more"] if len(kept) < len(lines) else []

@@ -4,10 +4,12 @@ import base64
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from app.channels.brief import facts, test_line, word
+from app.channels.brief import facts
+from app.channels.gathered import groups, summary
 from app.channels.http import Http, Reply, answer_of
 from app.channels.rendering import render
-from app.channels.wording import one_line
+from app.channels.wording import signal, test_words
+from app.channels.words import one_line, tenants
 from app.domain.channel import SmsConfig
 from app.domain.delivery import Answer, Never, Sent
 from app.domain.message import Message, Note
@@ -16,7 +18,7 @@ LONGEST_TEXT = 300
 """Two texts in Latin letters, five in others: what is longer costs more than it tells."""
 
 MOST_LISTED = 3
-"""Of a bundle; the dashboard has them all."""
+"""Of a bundle, the worst; the dashboard has them all."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -57,15 +59,12 @@ def text_of(message: Message) -> str:
     note = message.note
     link = message.dashboard_url if note is None else note.url
     if message.is_test:
-        title, lines, link = test_line(message), [], ""
+        title, lines, link = test_words(message), [], ""
     elif note is not None:
         title, lines = _short(note), facts(note, message)
     else:
-        live = sum(one.alert.live for one in message.notes)
-        title = (
-            f"{one_line(message.tenant_name, 40)}: {len(message.notes)} messages, {live} open, {len(message.notes) - live} over"
-        )
-        lines = [_short(one) for one in message.notes[:MOST_LISTED]]
+        title = f"{tenants(message)}: {summary(message)}"
+        lines = [_short(entry.last) for group in groups(message) for entry in group.entries][:MOST_LISTED]
     title, lines = _plain(title), [_plain(one) for one in lines]
     room = LONGEST_TEXT - len(title) - (len(link) + 1 if link else 0)
     said = []
@@ -79,11 +78,11 @@ def text_of(message: Message) -> str:
 
 def _plain(text: str) -> str:
     """One sign outside of the alphabet of SMS makes every letter cost twice."""
-    return text.replace("…", "...")
+    return text.replace("…", "...").replace(" · ", ", ")
 
 
 def _short(note: Note) -> str:
-    return f"{word(note)}: {one_line(note.alert.title, 60)}"
+    return f"{signal(note)}: {one_line(note.alert.title, 60)}"
 
 
 def _answer(reply: Reply) -> Answer:

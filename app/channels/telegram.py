@@ -12,9 +12,10 @@ from urllib.parse import quote
 import aiohttp
 import msgspec
 
-from app.channels.brief import bundle_headline, facts, headline, line, test_line
+from app.channels.brief import bundle_headline, bundle_lines, facts, headline
 from app.channels.http import Http, Reply, answer_of
 from app.channels.rendering import render
+from app.channels.wording import test_words
 from app.domain.channel import TelegramConfig
 from app.domain.delivery import Answer, Never, Sent, TryAgain
 from app.domain.message import Message
@@ -45,8 +46,8 @@ class TelegramWay:
     async def _tell(self, token: str, chat_id: str, message: Message) -> Reply | TryAgain | Never:
         url = f"{self._api_url}/bot{quote(token, safe=':')}"
         key = {"Idempotency-Key": message.id}
-        text = _text(message)
-        if message.note is None and _length(text) > LONGEST_TEXT:
+        text = text_of(message)
+        if is_too_long(message, text):
             document = _document(chat_id, message)
             return await self._known.post(f"{url}/sendDocument", message.now, data=document, headers=key)
         said: dict[str, Any] = {
@@ -61,28 +62,34 @@ class TelegramWay:
         return await self._known.post(f"{url}/sendMessage", message.now, data=data, headers={**_JSON, **key})
 
 
-def _text(message: Message) -> str:
+def text_of(message: Message) -> str:
+    """HTML, as far as Telegram knows it."""
     if message.is_test:
-        said = render("telegram.html", message, headline=f"🟢 {test_line(message)}")
+        said = render("telegram.html", message, headline=f"🟢 {test_words(message)}")
     elif (note := message.note) is not None:
         said = render("telegram.html", message, headline=headline(note), facts=facts(note, message))
     else:
-        lines = [(note, line(note, message)) for note in message.notes]
-        said = render("telegram.html", message, headline=bundle_headline(message), lines=lines)
+        said = render("telegram.html", message, headline=bundle_headline(message), lines=bundle_lines(message))
     return said.strip()
 
 
-def _length(text: str) -> int:
-    return len(html.unescape(_TAG.sub("", text)).encode("utf-16-le")) // 2
+def as_read(text: str) -> str:
+    return html.unescape(_TAG.sub("", text))
+
+
+def is_too_long(message: Message, text: str) -> bool:
+    """Only a bundle can be; it goes out as a document."""
+    return message.note is None and len(as_read(text).encode("utf-16-le")) // 2 > LONGEST_TEXT
+
+
+def document_of(message: Message) -> str:
+    return render("bundle.txt", message, headline=bundle_headline(message), lines=bundle_lines(message))
 
 
 def _document(chat_id: str, message: Message) -> aiohttp.FormData:
-    lines = [(note, line(note, message)) for note in message.notes]
-    title = bundle_headline(message)
-    form = aiohttp.FormData()
+    form, text = aiohttp.FormData(), document_of(message).encode()
     form.add_field("chat_id", chat_id)
-    form.add_field("caption", title)
-    text = render("bundle.txt", message, headline=title, lines=lines).encode()
+    form.add_field("caption", bundle_headline(message))
     form.add_field("document", text, filename="alerts.txt", content_type="text/plain; charset=utf-8")
     return form
 

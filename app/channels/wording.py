@@ -1,34 +1,35 @@
-"""The words that channels with text share: subjects, what happened, the facts of an alert, and the order of a bundle."""
+"""What happened to an alert, in the words that all channels share."""
 
-from collections import Counter
-from collections.abc import Sequence
+import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import groupby
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
-from app.domain.alert import SEVERITY_RANK, Alert, AlertEventType, Severity
-from app.domain.message import Bundling, Message, Note
+from app.channels.words import counted, duration, is_said, one_line, prose, tenants, upper_first, when
+from app.domain.alert import Alert, AlertEventType, AlertStatus, Resolution
+from app.domain.conditions.words import amount
+from app.domain.message import Message, Note
 from app.domain.subject import SubjectKind
 
-LONGEST_LINE = 200
+LONGEST_FACT = 500
+MOST_NAMED = 5
+"""Of those who were told as well."""
 
-# These begin an alert, so its title says enough.
-_PLAIN = (AlertEventType.OPENED, AlertEventType.UNGROUPED)
+STARTS = (AlertEventType.OPENED, AlertEventType.UNGROUPED)
+"""How bad it is, and the title, say enough of these."""
+
 _WORDS = {
-    AlertEventType.UNGROUPED: "On its own again",
-    AlertEventType.REPEATED: "Still open",
-    AlertEventType.NOTIFIED: "Told",
-    AlertEventType.DELIVERY_DEAD: "Could not be told",
+    AlertEventType.UNGROUPED: "on its own again",
+    AlertEventType.REPEATED: "still open",
+    AlertEventType.UNACKNOWLEDGED: "no longer acknowledged",
+    AlertEventType.NOTIFIED: "told",
+    AlertEventType.DELIVERY_DEAD: "could not be told",
 }
-_TOGETHER = {
-    Bundling.STORM: "So much happened at once that it comes in one message.",
-    Bundling.QUIET_HOURS: "This was held back during your quiet hours, and still matters.",
-    Bundling.DIGEST: "This is your digest: what came in since the last one.",
+_ENDS = {
+    Resolution.RECOVERED: "recovered",
+    Resolution.FALSE_POSITIVE: "false positive",
+    Resolution.NO_DATA: "no more data",
+    Resolution.LATE_HEARTBEATS: "no outage after all",
 }
-_JOINERS = "\u200c\u200d"
-"""They are not printable by themselves, but emoji and some scripts are made with them."""
+"""Of the others the reason says enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,189 +38,141 @@ class Fact:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One alert of a bundle as the last of its `notes` has it."""
-
-    notes: tuple[Note, ...]
-
-    @property
-    def last(self) -> Note:
-        return self.notes[-1]
-
-    @property
-    def alert(self) -> Alert:
-        return self.last.alert
+def happened(note: Note) -> str:
+    """In a few words."""
+    alert = note.alert
+    if note.type is AlertEventType.SEVERITY_CHANGED:
+        return f"now {alert.severity.name}"
+    if note.type is AlertEventType.ASSIGNED:
+        return f"assigned to {one_line(alert.assignee or 'nobody')}"
+    return _word(note.type)
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Alerts of one severity and place, that are open, or that ended."""
-
-    live: bool
-    severity: Severity
-    place: str
-    entries: tuple[Entry, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """The groups of one severity, open or ended."""
-
-    live: bool
-    severity: Severity
-    groups: tuple[Group, ...]
-
-    @property
-    def count(self) -> int:
-        return sum(len(group.entries) for group in self.groups)
+def signal(note: Note) -> str:
+    """What is to be read first: how bad it is, or what became of it."""
+    severity = note.alert.severity.name
+    if note.type in (*STARTS, AlertEventType.REPEATED):
+        return severity
+    if note.type is AlertEventType.REOPENED:
+        return f"REOPENED {severity}"
+    return (happened(note) if note.type is AlertEventType.SEVERITY_CHANGED else _word(note.type)).upper()
 
 
-def one_line(text: str, longest: int = LONGEST_LINE) -> str:
-    """Without line breaks and what else is not seen: names come from devices, and headers are made of them."""
-    seen = text if text.isprintable() else "".join(char if char.isprintable() or char in _JOINERS else " " for char in text)
-    line = " ".join(seen.split())
-    return line if len(line) <= longest else f"{line[: longest - 1]}…"
+def circumstances(note: Note) -> str:
+    """How long it took, and who did it."""
+    alert, more = note.alert, list[str]()
+    if note.type in (AlertEventType.UNGROUPED, AlertEventType.REPEATED, AlertEventType.ASSIGNED):
+        more.append(happened(note))
+    if note.type is AlertEventType.RESOLVED and alert.resolved_at is not None:
+        more.append(f"after {duration(alert.resolved_at - alert.first_seen)}")
+    if note.actor:
+        more.append(f"by {one_line(note.actor)}")
+    return ", ".join(more)
 
 
-def prose(text: str) -> str:
-    """Lines stay lines; the last ones of a very long text are left out."""
-    return "\n".join(one_line(line, 1_000) for line in text.splitlines()[:50])
+def label(note: Note) -> str:
+    return " · ".join(filter(None, (signal(note), circumstances(note))))
 
 
-def word_of(kind: AlertEventType) -> str:
-    return _WORDS.get(kind) or kind.value.replace("_", " ").capitalize()
+def what_became(note: Note) -> str:
+    """To stand before a title; empty for what begins. The severity stands beside it."""
+    return "" if note.type in STARTS else f"{upper_first(happened(note))}: "
 
 
-def subject(message: Message) -> str:
-    """One line. The same for every message of an alert but for the word in front."""
-    whose = f" ({one_line(_tenants(message), 80)})"
-    if message.is_test:
-        return f"Test of the channel {one_line(message.channel_name)}{whose}"
-    if (note := message.note) is not None:
-        before = "" if note.type in _PLAIN else f"{word_of(note.type)}: "
-        return f"{before}[{note.alert.severity.name}] {one_line(note.alert.title)}{whose}"
-    entries = entries_of(message.notes)
-    open_ = [one.alert.severity for one in entries if one.alert.live]
-    if not open_:
-        return f"Resolved: {counted(len(entries), 'alert')}{whose}"
-    worst = min(open_, key=SEVERITY_RANK.__getitem__)
-    return f"[{worst.name}] {counted(len(entries), 'alert')}: {_open_and_ended(entries)}{whose}"
-
-
-def why_together(message: Message) -> str:
-    return _TOGETHER[message.bundling] if message.bundling else ""
+def titled(before: str, note: Note, message: Message) -> str:
+    """Where nothing beside it says how bad it is or whose."""
+    return f"{before}[{note.alert.severity.name}] {one_line(note.alert.title)} ({tenants(message)})"
 
 
 def news(note: Note) -> str:
-    """What is so now, as the alert says it; of an alert that ended it is no news."""
-    return prose(note.alert.message) if note.alert.live else ""
-
-
-def happened(note: Note) -> str:
-    """What happened to the alert, and by whom, in a few words."""
-    by = f" by {one_line(note.actor)}" if note.actor else ""
+    """What is so now, as the alert says it; of one that ended how it did, and why."""
     alert = note.alert
-    if note.type is AlertEventType.SEVERITY_CHANGED:
-        return f"Severity is now {alert.severity.name}{by}"
-    if note.type is AlertEventType.ASSIGNED:
-        return f"Assigned to {one_line(alert.assignee)}{by}" if alert.assignee else f"Assigned to nobody{by}"
-    if note.type is AlertEventType.RESOLVED and alert.resolution is not None:
-        return f"Resolved{by}: {alert.resolution.value.replace('_', ' ')}"
-    return f"{word_of(note.type)}{by}"
+    if alert.live:
+        return prose(alert.message)
+    how = "" if alert.resolution is None else _ENDS.get(alert.resolution, "")
+    return ": ".join(filter(None, (how, prose(alert.resolution_note or note.reason or ""))))
+
+
+def reason(note: Note) -> str:
+    """Why, or what somebody said to it, where the news do not say so."""
+    said = note.reason or ""
+    return one_line(said, LONGEST_FACT) if note.alert.live and said != note.alert.message else ""
+
+
+def figures(alert: Alert) -> str:
+    """Value and threshold, where the message does not have both."""
+    said = [figure for figure in (alert.value, alert.threshold) if figure is not None]
+    if alert.value is None or all(is_said(figure, alert.message) for figure in said):
+        return ""
+    unit = alert.unit or ""
+    value = amount(alert.value, unit, beside=alert.threshold)
+    return value if alert.threshold is None else f"{value}, threshold {amount(alert.threshold, unit, beside=alert.value)}"
+
+
+def in_hand(note: Note) -> str:
+    """Who is at it already."""
+    alert = note.alert
+    if not alert.live:
+        return ""
+    taken = alert.acknowledged_by if alert.status is AlertStatus.ACKNOWLEDGED else None
+    said = [f"acknowledged by {taken}"] if taken and note.type is not AlertEventType.ACKNOWLEDGED else []
+    said += [f"assigned to {alert.assignee}"] if alert.assignee and note.type is not AlertEventType.ASSIGNED else []
+    return one_line(", ".join(said), LONGEST_FACT)
+
+
+def also_told(note: Note) -> str:
+    named, others = note.also_told[:MOST_NAMED], len(note.also_told) - MOST_NAMED
+    return one_line(", ".join(named) + (f" and {counted(others, 'other')}" if others > 0 else ""), LONGEST_FACT)
+
+
+def store(alert: Alert) -> str:
+    """Empty where there is none, and where the title says it."""
+    said = alert.store_id is None or _is_in(f"store {alert.store_id}", alert.title)
+    return "" if said else one_line(alert.store_id or "")
+
+
+def identities(note: Note) -> list[str]:
+    """What the subject is called, as far as the title does not say it."""
+    alert, device = note.alert, note.device
+    if alert.subject_kind in (SubjectKind.STORE, SubjectKind.TENANT):
+        return []
+    names = (alert.subject_id,) if device is None else (device.name, device.device_id, device.hostname)
+    return [one_line(name) for name in dict.fromkeys(names) if name and not _is_in(name, alert.title)]
 
 
 def facts(note: Note, timezone: str) -> list[Fact]:
+    """What else there is to know, for those who show a table."""
     alert, device = note.alert, note.device
-    found = [Fact("What", happened(note)), *_times(alert, timezone)]
-    if not alert.live and alert.message:
+    found = _times(alert, timezone)
+    if not alert.live:
         found.append(Fact("It was", alert.message))
-    if alert.value is not None:
-        bound = "" if alert.threshold is None else f" (threshold {measure(alert.threshold, alert.unit)})"
-        found.append(Fact("Value", f"{measure(alert.value, alert.unit)}{bound}"))
-    if device is not None:
-        found.append(Fact("Device", " · ".join(dict.fromkeys(filter(None, (device.name, device.device_id, device.hostname))))))
-        if device.last_seen is not None:
-            found.append(Fact("Last heard of", when(device.last_seen, timezone)))
-    elif alert.subject_kind not in (SubjectKind.STORE, SubjectKind.TENANT):
-        found.append(Fact(alert.subject_kind.value.capitalize(), alert.subject_id))
-    if alert.store_id is not None:
-        found.append(Fact("Store", alert.store_id))
-    if (reason := alert.resolution_note or note.reason) and reason != alert.message:
-        found.append(Fact("Reason", reason))
-    found.append(Fact("Also told", ", ".join(note.also_told) or "nobody else"))
-    return [Fact(fact.label, one_line(fact.value, 500)) for fact in found]
+    found += [Fact("Value", figures(alert)), Fact("Note" if note.actor else "Reason", reason(note))]
+    found += [Fact("In hand", in_hand(note)), Fact(alert.subject_kind.value.capitalize(), " · ".join(identities(note)))]
+    if device is not None and device.last_seen is not None and alert.live:
+        found.append(Fact("Last heard of", when(device.last_seen, timezone)))
+    found += [Fact("Store", store(alert)), Fact("Also told", also_told(note) or "nobody else")]
+    return [Fact(fact.label, one_line(fact.value, LONGEST_FACT)) for fact in found if fact.value]
 
 
-def link(url: str | None) -> str | None:
-    """Only what leads to a web page: runbooks are given by people."""
-    return url if url and urlsplit(url).scheme in ("http", "https") else None
+def test_words(message: Message) -> str:
+    return f"This is a test of the channel {one_line(message.channel_name, 60)} of {one_line(message.tenant_name, 60)}. It works."
 
 
-def measure(value: float, unit: str | None) -> str:
-    """Without needless digits."""
-    return f"{value:.6g}" if unit is None else f"{value:.6g} {unit}"
+def test_title(message: Message) -> str:
+    return f"Test of the channel {one_line(message.channel_name)}"
 
 
-def when(at: datetime, timezone: str) -> str:
-    return f"{at.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M:%S %Z}"
-
-
-def entries_of(notes: Sequence[Note]) -> list[Entry]:
-    """One for each alert, in the order in which they came up; an alert that opened and ended has both in it."""
-    found: dict[str, list[Note]] = {}
-    for note in sorted(notes, key=lambda one: one.at):
-        found.setdefault(note.alert.id, []).append(note)
-    return [Entry(tuple(of_one)) for of_one in found.values()]
-
-
-def groups(message: Message) -> list[Group]:
-    """Open ones before ended ones, then by severity, then by place."""
-    several = len({note.alert.tenant_id for note in message.notes}) > 1
-    found: dict[tuple[bool, int, str], list[Entry]] = {}
-    for entry in entries_of(message.notes):
-        alert = entry.alert
-        place = " ".join(([alert.tenant_id] if several else []) + ([f"store {alert.store_id}"] if alert.store_id else []))
-        found.setdefault((not alert.live, SEVERITY_RANK[alert.severity], place), []).append(entry)
-    return [
-        Group(not ended, list(Severity)[rank], one_line(place), tuple(found[ended, rank, place]))
-        for ended, rank, place in sorted(found)
-    ]
-
-
-def sections(message: Message) -> list[Section]:
-    by_severity = groupby(groups(message), key=lambda group: (group.live, group.severity))
-    return [Section(live, severity, tuple(of_one)) for (live, severity), of_one in by_severity]
-
-
-def counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def _open_and_ended(entries: Sequence[Entry]) -> str:
-    count = Counter("open" if one.alert.live else "ended" for one in entries)
-    return ", ".join(f"{count[word]} {word}" for word in ("open", "ended") if count[word])
-
-
-def _tenants(message: Message) -> str:
-    """A person's own channel hears of all tenants that the person is of."""
-    others = {note.alert.tenant_id for note in message.notes} - {message.tenant_id}
-    return ", ".join(sorted({note.alert.tenant_id for note in message.notes})) if others else message.tenant_name
+def _word(kind: AlertEventType) -> str:
+    return _WORDS.get(kind) or kind.value.replace("_", " ")
 
 
 def _times(alert: Alert, timezone: str) -> list[Fact]:
     since = when(alert.first_seen, timezone)
     if alert.live or alert.resolved_at is None:
         return [Fact("Since", since)]
-    took = duration(alert.resolved_at - alert.first_seen)
-    return [Fact("From", since), Fact("To", f"{when(alert.resolved_at, timezone)} ({took})")]
+    return [Fact("From", since), Fact("To", when(alert.resolved_at, timezone))]
 
 
-def duration(length: timedelta) -> str:
-    """The two largest units of it."""
-    rest, parts = max(0, round(length.total_seconds())), list[str]()
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
-        count, rest = divmod(rest, size)
-        if count:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2]) or "0 s"
+def _is_in(name: str, title: str) -> bool:
+    """As words of their own."""
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", title, re.IGNORECASE) is not None

@@ -47,7 +47,7 @@ def a_note(alert: Alert | None = None, **fields: Any) -> Note:
 
 
 def the_end(**fields: Any) -> Note:
-    return a_note(over(), **{"event": "device.online", "type": AlertEventType.RESOLVED, "at": LATER, **fields})
+    return a_note(**{"alert": over(), "event": "device.online", "type": AlertEventType.RESOLVED, "at": LATER, **fields})
 
 
 def a_message(*notes: Note, **fields: Any) -> Message:

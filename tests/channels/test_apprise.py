@@ -43,7 +43,7 @@ async def test_a_message_goes_out(receiver: Receiver) -> None:
     [call] = receiver.calls
     assert call.said["title"] == "[HIGH] Device offline: Till 1 (Acme)"
     assert call.said["type"] == "failure"
-    assert call.said["message"].startswith("https://dash.example.com/alerts/5f1c9a7e0000\nno beat for 134 s")
+    assert call.said["message"].startswith("https://dash.example.com/alerts/5f1c9a7e0000\nno heartbeat for 122 s")
 
 
 async def test_the_end_of_an_alert_and_a_test_have_kinds_of_their_own(receiver: Receiver) -> None:

@@ -88,7 +88,7 @@ async def test_the_mails_of_an_alert_are_one_thread_for_each_recipient() -> None
     assert first["In-Reply-To"] == root
     assert end["References"].split() == [root, first["Message-ID"]]
     assert end["In-Reply-To"] == first["Message-ID"]
-    assert end["Subject"] == f"Resolved: {first['Subject']}"
+    assert end["Subject"] == f"Re: {first['Subject']}"
     assert len({root, elsewhere["References"], other["References"]}) == 3
 
 
@@ -98,7 +98,7 @@ async def test_bundles_and_tests_are_in_no_thread() -> None:
         await way.send(CONFIG, message("channel.test"))
     assert [mail["References"] for mail in server.mails] == [None, None]
     assert [mail["Subject"] for mail in server.mails] == [
-        "[CRITICAL] 3 alerts: 3 open (Acme)",
+        "[CRITICAL] 3 alerts at once, all open (Acme)",
         "Test of the channel On call (Acme)",
     ]
 

@@ -29,7 +29,7 @@ async def test_an_alert_triggers_with_all_that_helps(receiver: Receiver) -> None
     assert (said["client"], said["client_url"]) == ("Fleetbeat", URL)
     assert said["links"] == [{"href": URL, "text": "Open the alert"}, {"href": RUNBOOK, "text": "Runbook"}]
     assert said["payload"] == {
-        "summary": "Device offline: Till 1",
+        "summary": "Device offline: Till 1 (Acme)",
         "severity": "critical",
         "source": "till-1.local",
         "timestamp": "2026-11-21T06:00:00+00:00",
@@ -39,7 +39,12 @@ async def test_an_alert_triggers_with_all_that_helps(receiver: Receiver) -> None
         "custom_details": {
             "event": "device.offline",
             "tenant": "Acme",
-            "facts": ["silent for 130 s since 06:00:00 UTC", "value 130 s, threshold 120 s", "also told: Mail"],
+            "facts": [
+                "silent for 130 s",
+                "since 06:00:00 UTC · Acme · store north · pos-1 · till-1.local",
+                "value 130 s, threshold 120 s",
+                "also told: Mail",
+            ],
             "value": 130.0,
             "threshold": 120.0,
             "unit": "s",
@@ -80,7 +85,9 @@ async def test_severities_are_told_in_their_words(severity: Severity, theirs: st
 
 async def test_a_summary_is_as_long_as_it_may_be(receiver: Receiver) -> None:
     await tell(receiver, a_message(a_note(offline(title="x" * 2_000))))
-    assert len(only_body(receiver)["payload"]["summary"]) == 1_024
+    summary = only_body(receiver)["payload"]["summary"]
+    assert len(summary) <= 1_024
+    assert summary.endswith("xxx… (Acme)")
 
 
 async def test_an_end_names_the_incident_by_the_same_key(receiver: Receiver) -> None:

@@ -45,7 +45,8 @@ async def test_a_webhook_gets_a_headline_the_facts_and_links(receiver: Receiver)
     [header, body] = texts(only_body(receiver))
     assert header == "🔴 CRITICAL · Device offline: Till 1"
     assert body.splitlines() == [
-        "silent for 130 s since 06:00:00 UTC",
+        "silent for 130 s",
+        "since 06:00:00 UTC · Acme · store north · pos-1",
         "value 130 s, threshold 120 s",
         "also told: Mail, Ops",
         f"<{URL}|Open the alert>",
@@ -135,7 +136,11 @@ def test_the_colour_is_that_of_the_severity_and_green_at_the_end() -> None:
 def test_an_end_says_how_long_it_lasted_and_how_it_ended() -> None:
     header, body = texts(payload_of(a_message(the_end())))
     assert header == "🟢 RESOLVED · Device offline: Till 1"
-    assert body.splitlines()[0] == "recovered after 12 min, from 06:00:00 UTC to 06:12:00 UTC"
+    assert body.splitlines()[:3] == [
+        "recovered",
+        "it was: silent for 130 s",
+        "after 12 min, from 06:00:00 to 06:12:00 UTC · Acme · store north · pos-1",
+    ]
 
 
 def test_who_acknowledged_is_named_with_the_reason() -> None:
@@ -169,22 +174,37 @@ def test_the_limits_of_slack_hold_whatever_is_said() -> None:
     assert URL in "".join(bodies)
 
 
-def test_a_bundle_lists_every_note_with_its_link() -> None:
+def test_a_bundle_lists_every_alert_with_its_link() -> None:
     payload = payload_of(a_storm(40))
     header, *bodies = texts(payload)
-    assert header == "🔴 Acme: 40 messages at once, 40 open, 0 over"
+    assert header == "🔴 Acme: 40 alerts at once, all open"
     lines = "\n".join(bodies).splitlines()
-    assert lines[0] == f"<{URL}|🔴 HIGH · Device offline: Till 0 · since 06:00:00 UTC · open>"
+    assert lines[0] == f"<{URL}|🔴 HIGH · Device offline: Till 0 · store north · since 06:00:00 UTC>"
     assert len(lines) == 41
     assert lines[-1] == "<https://fleet.example.com/alerts|Open the dashboard>"
     assert len(bodies) > 1
     assert all(len(body) <= 3_000 for body in bodies)
 
 
-def test_five_hundred_notes_are_in_one_message_and_none_is_missing() -> None:
+def test_five_hundred_alerts_are_in_one_message_and_none_is_missing() -> None:
     text = payload_of(a_storm(500))["text"]
     assert len(text) <= LONGEST_TEXT
     assert all(f"Till {number} ·" in text for number in range(500))
+
+
+def test_what_opened_and_ended_is_one_line_and_the_worst_comes_first() -> None:
+    first, second = offline(id="1", title="Till 1"), offline(id="2", title="Till 2", severity=Severity.CRITICAL)
+    bundle = a_message(a_note(first), a_note(second), the_end(alert=over(first)), bundling=Bundling.STORM)
+    header, body = texts(payload_of(bundle))
+    assert header == "🔴 Acme: 2 alerts at once, 1 open, 1 resolved"
+    assert [line.partition("|")[2] for line in body.splitlines()[:2]] == [
+        "🔴 CRITICAL · Till 2 · store north · since 06:00:00 UTC>",
+        "🟢 RESOLVED · Till 1 · store north · after 12 min>",
+    ]
+
+
+def test_a_runbook_that_is_no_web_page_is_no_link() -> None:
+    assert "javascript" not in str(payload_of(a_message(a_note(offline(runbook_url="javascript:alert(1)")))))
 
 
 def test_what_no_message_can_hold_says_how_many_more_there_are() -> None:
@@ -196,11 +216,18 @@ def test_what_no_message_can_hold_says_how_many_more_there_are() -> None:
 
 
 def test_a_bundle_has_the_colour_of_its_worst_that_is_not_over() -> None:
-    notes = (a_note(offline(severity=Severity.LOW)), a_note(over(severity=Severity.CRITICAL)), a_note(offline()))
+    notes = (
+        a_note(offline(id="1", severity=Severity.LOW)),
+        a_note(over(offline(id="2"), severity=Severity.CRITICAL)),
+        a_note(offline(id="3")),
+    )
     bundle = payload_of(a_message(*notes, bundling=Bundling.DIGEST))
     assert colour(bundle) == colour(payload_of(a_message(a_note(offline(severity=Severity.HIGH)))))
-    assert texts(bundle)[0] == "🔴 Acme: 3 messages since the last digest, 2 open, 1 over"
+    assert texts(bundle)[0] == "🔴 Acme: 3 alerts in your digest, 2 open, 1 resolved"
 
 
 def test_a_test_says_that_it_is_one() -> None:
-    assert texts(payload_of(a_message())) == ["Fleetbeat", "This is a test: Pager of Acme hears of Fleetbeat's alerts."]
+    assert texts(payload_of(a_message())) == [
+        "🟢 Test of the channel Pager",
+        "This is a test of the channel Pager of Acme. It works.",
+    ]

@@ -12,7 +12,7 @@ from app.channels.sms import LONGEST_TEXT, text_of
 from app.domain.alert import Severity
 from app.domain.channel import SmsConfig
 from app.domain.delivery import Answer, Never, Sent, TryAgain
-from app.domain.message import Message
+from app.domain.message import Bundling, Message
 from tests.channels.messages import URL, a_message, a_note, a_storm, offline, the_end
 from tests.channels.sending import send
 from tests.delivery.receiver import Receiver
@@ -47,7 +47,8 @@ async def test_one_number_gets_one_short_text(receiver: Receiver) -> None:
     assert (form["To"], form["From"]) == ("+15550001234", "+15559990000")
     assert form["Body"].splitlines() == [
         "CRITICAL: Device offline: Till 1",
-        "silent for 130 s since 06:00:00 UTC",
+        "silent for 130 s",
+        "since 06:00:00 UTC, Acme, store north, pos-1",
         "value 130 s, threshold 120 s",
         URL,
     ]
@@ -90,11 +91,20 @@ def test_an_end_says_so() -> None:
 
 def test_a_bundle_says_how_many_the_first_few_and_where_the_rest_is() -> None:
     assert text_of(a_storm(500)).splitlines() == [
-        "Acme: 500 messages, 500 open, 0 over",
+        "Acme: 500 alerts at once, all open",
         "HIGH: Device offline: Till 0",
         "HIGH: Device offline: Till 1",
         "HIGH: Device offline: Till 2",
         "https://fleet.example.com/alerts",
+    ]
+
+
+def test_a_bundle_names_the_worst() -> None:
+    notes = [a_note(offline(id=severity.name, severity=severity, title=severity.value)) for severity in reversed(Severity)]
+    assert text_of(a_message(*notes, bundling=Bundling.DIGEST)).splitlines()[1:4] == [
+        "CRITICAL: critical",
+        "HIGH: high",
+        "MEDIUM: medium",
     ]
 
 
@@ -113,4 +123,4 @@ def test_a_text_has_no_signs_that_double_its_price() -> None:
 
 
 def test_a_test_says_that_it_is_one() -> None:
-    assert text_of(a_message()) == "This is a test: Pager of Acme hears of Fleetbeat's alerts."
+    assert text_of(a_message()) == "This is a test of the channel Pager of Acme. It works."

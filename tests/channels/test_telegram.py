@@ -37,7 +37,8 @@ async def test_an_alert_is_told_in_html(receiver: Receiver) -> None:
     assert (said["chat_id"], said["parse_mode"]) == ("-100987", "HTML")
     assert said["text"].splitlines() == [
         "<b>🔴 CRITICAL · Device offline: Till 1</b>",
-        "silent for 130 s since 06:00:00 UTC",
+        "silent for 130 s",
+        "since 06:00:00 UTC · Acme · store north · pos-1",
         "value 130 s, threshold 120 s",
         "also told: Mail",
         f'<a href="{URL}">Open the alert</a> · <a href="https://wiki.example.com/till?a=1&amp;b=2">Runbook</a>',
@@ -68,8 +69,8 @@ async def test_nothing_in_a_title_or_a_reason_is_markup(receiver: Receiver) -> N
 async def test_a_short_bundle_is_a_message_of_lines_with_links(receiver: Receiver) -> None:
     assert await tell(receiver, a_storm(5, bundling=Bundling.QUIET_HOURS)) == Sent("77")
     text = only_body(receiver)["text"].splitlines()
-    assert text[0] == "<b>🔴 Acme: 5 messages since your quiet hours began, 5 open, 0 over</b>"
-    assert text[1] == f'<a href="{URL}">🔴 HIGH · Device offline: Till 0 · since 06:00:00 UTC · open</a>'
+    assert text[0] == "<b>🔴 Acme: 5 alerts from your quiet hours, all open</b>"
+    assert text[1] == f'<a href="{URL}">🔴 HIGH · Device offline: Till 0 · store north · since 06:00:00 UTC</a>'
     assert len(text) == 7
 
 
@@ -80,7 +81,7 @@ async def test_a_long_bundle_is_a_document_in_which_nothing_is_missing(receiver:
     assert call.path == "/hook/bot123456:AAbot/sendDocument"
     assert call.headers["Content-Type"].startswith("multipart/form-data")
     assert 'filename="alerts.txt"' in body
-    assert "🔴 Acme: 500 messages at once, 500 open, 0 over" in body
+    assert "🔴 Acme: 500 alerts at once, all open" in body
     assert all(f"Till {number} ·" in body for number in range(500))
 
 
@@ -137,4 +138,4 @@ async def test_a_group_that_has_moved_is_followed_once(receiver: Receiver) -> No
 
 async def test_a_test_says_that_it_is_one(receiver: Receiver) -> None:
     await tell(receiver, a_message(tenant_name="A & B"))
-    assert only_body(receiver)["text"] == "🟢 This is a test: Pager of A &amp; B hears of Fleetbeat&#39;s alerts."
+    assert only_body(receiver)["text"] == "🟢 This is a test of the channel Pager of A &amp; B. It works."

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from app.channels.mail import compose
-from app.channels.mail_text import mail_text
+from app.channels.mail_text import mail_text, subject
 from app.channels.plain_text import LONGEST, plain_text
 from app.channels.sample import EVENTS
-from app.channels.wording import one_line, subject
+from app.channels.words import one_line
 from app.domain.alert import AlertEventType, Severity
 from app.domain.message import Bundling, Message
 from tests.cast import NOW
@@ -85,21 +85,37 @@ def test_a_mail_says_all_there_is_to_know() -> None:
         for said in (
             "HIGH",
             "Device offline: Till 1",
-            "no beat for 134 s",
-            "2026-11-21 06:46:00 CET",
-            "134 s (threshold 120 s)",
+            "no heartbeat for 122 s, over 120 s",
+            "2026-11-21 06:59:58 CET",
             "s-1",
             "till-1.local",
-            "Slack #tills, PagerDuty",
+            "#tills, a PagerDuty service",
         ):
             assert said in text
     assert "https://wiki.example.com/runbooks/tills" in mail_text(one).text
 
 
 def test_the_end_says_how_long_it_took_and_why_it_ended() -> None:
-    text = mail_text(message("device.online")).text
-    assert "Resolved: recovered" in text
-    assert "07:00:00 CET (14 min)" in text
+    for text in (mail_text(message("device.online")).text, Page(mail_text(message("device.online")).html).text):
+        assert "RESOLVED · after 14 min" in text
+        assert "recovered: last heartbeat 2 s ago, within 120 s" in text
+        assert "no heartbeat for 960 s, over 120 s" in text
+        assert "2026-11-21 07:00:00 CET" in text
+
+
+def test_an_end_by_a_person_names_them() -> None:
+    for text in (mail_text(message("alert.resolved")).text, plain_text(message("alert.resolved")).body):
+        assert "after 14 min, by olga@example.com" in text
+
+
+def test_the_first_words_of_a_page_are_what_the_subject_does_not_say() -> None:
+    for one, words in (
+        (message(), "no heartbeat for 122 s, over 120 s"),
+        (message("device.online"), "RESOLVED · after 14 min · recovered: last heartbeat 2 s ago, within 120 s"),
+        (message(bundle=5), "Device offline: Till 2, Device offline: Till 5, Device offline: Till 1"),
+    ):
+        _, body = mail_text(one).html.split("</head>")
+        assert Page(body).text.startswith(words)
 
 
 def test_a_page_is_readable_on_a_phone_and_loads_nothing() -> None:
@@ -154,16 +170,17 @@ def test_a_runbook_that_is_no_web_page_is_no_link() -> None:
 
 def test_a_bundle_has_open_ones_first_then_by_severity() -> None:
     text = mail_text(message(bundle=30)).text
-    headings = re.findall(r"^(OPEN|ENDED) · (\w+) · store s-\d \(\d+\)$", text, re.MULTILINE)
-    order = [(word == "ENDED", list(Severity).index(Severity[severity])) for word, severity in headings]
+    headings = re.findall(r"^(OPEN|RESOLVED) · (\w+) · store s-\d \(\d+\)$", text, re.MULTILINE)
+    order = [(word == "RESOLVED", list(Severity).index(Severity[severity])) for word, severity in headings]
     assert order == sorted(order)
-    assert len(headings) == len(set(re.findall(r"^(?:OPEN|ENDED).*$", text, re.MULTILINE)))
+    assert len(headings) == len(set(re.findall(r"^(?:OPEN|RESOLVED).*$", text, re.MULTILINE)))
 
 
 def test_an_alert_that_opened_and_ended_stands_once_with_both() -> None:
     text = mail_text(message(bundle=4)).text
     assert text.count("Device offline: Till 4") == 1
-    assert "opened 2026-11-21 06:45:57 CET, resolved: recovered 2026-11-21 07:00:00 CET" in text
+    assert "Device offline: Till 4 — since 06:45:57, resolved 07:00:00" in text
+    assert "Times are those of Europe/Berlin." in text
 
 
 def test_five_hundred_alerts_are_all_there_and_no_client_cuts_them_off() -> None:
@@ -203,7 +220,38 @@ def test_a_bundle_of_several_tenants_says_whose_each_is() -> None:
 
 
 def test_a_bundle_in_which_all_is_over_says_so() -> None:
-    assert subject(message("device.online", bundle=3)) == "Resolved: 3 alerts (Acme)"
+    assert subject(message("device.online", bundle=3)) == "Resolved: 3 alerts at once (Acme)"
+    assert subject(message("device.online", bundle=1)) == "Resolved: 1 alert (Acme)"
+
+
+@pytest.mark.parametrize(
+    ("count", "why", "said"),
+    [
+        (1, Bundling.STORM, "[HIGH] 1 alert, open (Acme)"),
+        (1, Bundling.DIGEST, "[HIGH] 1 alert in your digest, open (Acme)"),
+        (3, Bundling.STORM, "[CRITICAL] 3 alerts at once, all open (Acme)"),
+        (12, Bundling.QUIET_HOURS, "[CRITICAL] 12 alerts from your quiet hours, 9 open, 3 resolved (Acme)"),
+    ],
+)
+def test_a_bundle_says_how_many_why_together_and_how_they_stand(count: int, why: Bundling, said: str) -> None:
+    assert subject(message(bundle=count, bundling=why)) == said
+    assert plain_text(message(bundle=count, bundling=why)).title == said
+
+
+@pytest.mark.parametrize(
+    ("event", "mail", "plain"),
+    [
+        ("device.offline", "", ""),
+        ("device.online", "Re: ", "Resolved: "),
+        ("alert.reopened", "Re: ", "Reopened: "),
+        ("alert.severity_changed", "", "Now "),
+    ],
+)
+def test_a_thread_keeps_its_subject_and_other_titles_say_what_became_of_it(event: str, mail: str, plain: str) -> None:
+    name = "Device offline" if event.startswith("device") else "CPU high"
+    said = f"[HIGH] {name}: Till 1 (Acme)"
+    assert subject(message(event)) == f"{mail}{said}"
+    assert plain_text(message(event)).title == f"{plain}{said}"
 
 
 def test_what_a_service_of_apprise_gets_is_short_and_says_what_is_missing() -> None:
@@ -213,7 +261,7 @@ def test_what_a_service_of_apprise_gets_is_short_and_says_what_is_missing() -> N
 
 
 def test_times_are_of_the_readers_zone() -> None:
-    assert "2026-11-21 14:46:00 JST" in mail_text(message(timezone="Asia/Tokyo")).text
+    assert "2026-11-21 14:59:58 JST" in mail_text(message(timezone="Asia/Tokyo")).text
 
 
 @given(st.text(max_size=300), st.text(max_size=100))
@@ -222,6 +270,12 @@ def test_any_title_passes_through_the_wire(title: str, tenant: str) -> None:
     sent = message_from_bytes(compose(one, "fleetbeat@example.com").whole, policy=default)
     assert sent["Subject"].split() == subject(one).split()
     assert sorted(sent.keys()) == sorted(message_from_bytes(compose(message(), "fleetbeat@example.com").whole).keys())
+
+
+def test_a_subject_keeps_its_blanks_between_words_outside_of_ascii() -> None:
+    one = about(message("device.online"), title="ࠀࠀࠀࠀࠀࠀࠀࠀࠀ࢘࢘ ¡ ¡ Läden ¡ ¡ " * 4)
+    sent = message_from_bytes(compose(one, "fleetbeat@example.com").whole, policy=default)
+    assert sent["Subject"] == subject(one)
 
 
 @given(st.text(), st.integers(min_value=2, max_value=300))
@@ -234,4 +288,4 @@ def test_one_line_is_one_and_short(text: str, longest: int) -> None:
 
 def test_an_outage_of_days_is_said_in_its_two_largest_units() -> None:
     since = NOW - timedelta(days=2, hours=3, minutes=5)
-    assert "(2 d 3 h)" in mail_text(about(message("device.online"), first_seen=since)).text
+    assert "RESOLVED · after 2 d 3 h" in mail_text(about(message("device.online"), first_seen=since)).text

@@ -8,16 +8,24 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from graphql import build_schema, parse, validate
 from typer.testing import CliRunner
 
 from app import telemetry
+from app.channels.sms import LONGEST_TEXT
 from app.cli import COMMANDS, application
 from app.config_yaml import read_yaml
+from app.delivering import MOST_REFUSALS
+from app.domain.channel import ChannelKind
 from app.domain.config_document import read_config
 from app.domain.config_plan import Book, wanted_rules
 from app.domain.defaults import platform_rules
+from app.domain.delivery import FIRST_PAUSE_SEC, LONGEST_PAUSE_SEC, MOST_ATTEMPTS, DeliveryStatus, pause_sec
 from app.domain.faults import Faults
+from app.domain.pace import GAPS, UNPACED
+from app.domain.plain import wire_name
 from app.domain.rule import MetricCondition, OutsideHoursCondition, RatioCondition, Rule, ServiceCondition, SpikeCondition
+from app.fallbacks import FAILS_FOR
 from app.settings import ALIASES, Settings
 from app.simulation.scenarios import Scenario
 from tests.cast import NOW
@@ -114,6 +122,32 @@ def test_the_table_of_rules_is_whole() -> None:
         assert f"{rule.cooldown_sec // 60} min" in cooldown
         assert _numbers(fires) == _bounds(rule)
         assert ("a person resolves it" in fires) is not rule.auto_resolve
+
+
+def test_the_chapter_on_telling_people_agrees_with_the_code() -> None:
+    chapter = README.split("## Telling people")[1].split("\n## ")[0]
+    rows = set(re.findall(r"^\| `([a-zA-Z]+)`", chapter, re.MULTILINE))
+    assert {wire_name(kind.value) for kind in ChannelKind} <= rows
+    assert {status.name for status in DeliveryStatus} <= set(re.findall(r"`([A-Z]+)`", chapter))
+    assert (MOST_ATTEMPTS, FIRST_PAUSE_SEC, LONGEST_PAUSE_SEC) == (12, 2, 20 * 60)
+    said = " ".join(chapter.split())
+    assert "tried again, twelve times in about an hour: after 2 s, and twice as long each time up to 20 minutes" in said
+    assert 0.8 < sum(pause_sec(tried, 0.5) for tried in range(1, MOST_ATTEMPTS)) / 3600 < 1.2
+    assert [gap.total_seconds() for gap in GAPS] == [5, 20]
+    assert "5 s later, then 20 s later, and then when the first is a minute old, so three in a minute" in said
+    assert {ChannelKind.WEBHOOK, ChannelKind.PAGERDUTY, ChannelKind.IN_APP} == UNPACED
+    assert (MOST_REFUSALS, FAILS_FOR.total_seconds()) == (5, 300)
+    assert "failing for five minutes. Five such refusals" in said
+    assert f"of {LONGEST_TEXT} letters at most" in chapter
+
+
+def test_what_the_chapter_on_telling_people_asks_for_is_in_the_schema() -> None:
+    chapter = README.split("## Telling people")[1].split("\n## ")[0]
+    asked = re.findall(r"`(alert\(id:\).*?)`", " ".join(chapter.split()))
+    assert asked
+    schema = build_schema((ROOT / "frontend-contract" / "schema.graphql").read_text())
+    for one in asked:
+        assert validate(schema, parse("{ " + one.replace("id:", 'id: "1"') + " }")) == []
 
 
 def _numbers(text: str) -> set[float]:

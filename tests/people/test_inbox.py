@@ -45,7 +45,7 @@ async def test_an_alert_is_told_with_what_happened_since_when_and_by_how_much(co
             "tenantId": "acme",
             "at": "2026-11-21T06:00:00.000Z",
             "title": "Device offline: Till 1",
-            "body": "silent for 130 s\nSince 2026-11-21 07:00:00 CET\nValue 130 s, threshold 120\n"
+            "body": "silent for 130 s\nsince 07:00:00 CET · Acme · pos-1\nvalue 130 s, threshold 120 s\n"
             "Runbook: https://wiki.example.com/till",
             "severity": "HIGH",
             "alertId": note.alert.id,
@@ -59,7 +59,7 @@ async def test_the_end_of_an_alert_says_that_it_is_over(context: Context) -> Non
     await way(context).send(INBOX, a_message(over))
     [shown] = await inbox(context)
     assert shown["title"] == "Resolved: Device offline: Till 1"
-    assert "over 2026-11-21 07:05:00 CET" in shown["body"]
+    assert "after 5 min, from 07:00:00 to 07:05:00 CET" in shown["body"]
 
 
 async def test_a_bundle_lists_everything_and_is_as_bad_as_its_worst(context: Context) -> None:
@@ -69,15 +69,28 @@ async def test_a_bundle_lists_everything_and_is_as_bad_as_its_worst(context: Con
     ]
     await way(context).send(INBOX, a_message(*notes, bundling=Bundling.QUIET_HOURS))
     [shown] = await inbox(context)
-    assert shown["title"] == "Acme: 3 messages from your quiet hours"
-    assert [line.split(":")[1] for line in shown["body"].splitlines()] == [" Till 0", " Till 1", " Till 2"]
+    assert shown["title"] == "Acme: 3 alerts from your quiet hours, all open"
+    assert shown["body"].splitlines() == [
+        "CRITICAL · Offline: Till 1 · since 07:00:00 CET",
+        "HIGH · Offline: Till 2 · since 07:00:00 CET",
+        "LOW · Offline: Till 0 · since 07:00:00 CET",
+    ]
     assert (shown["severity"], shown["alertId"]) == ("CRITICAL", None)
+
+
+async def test_a_long_bundle_names_the_worst_and_says_how_many_more_there_are(context: Context) -> None:
+    notes = [a_note(subject_id=f"pos-{number}", id=f"alert-{number}") for number in range(130)]
+    await way(context).send(INBOX, a_message(*notes, bundling=Bundling.DIGEST))
+    [shown] = await inbox(context)
+    assert shown["title"] == "Acme: 130 alerts in your digest, all open"
+    assert len(shown["body"].splitlines()) == 101
+    assert shown["body"].endswith("… and 30 more")
 
 
 async def test_a_test_says_that_it_is_one(context: Context) -> None:
     await way(context).send(INBOX, a_message())
     [shown] = await inbox(context)
-    assert (shown["title"], shown["severity"]) == ("This is a test of Inbox", "INFO")
+    assert (shown["title"], shown["severity"]) == ("Test of the channel Inbox", "INFO")
 
 
 @pytest.mark.parametrize("title", ["$title", "<b>{{ 1 }}</b>", "a\nb", "🔴"])
