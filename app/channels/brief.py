@@ -1,19 +1,12 @@
 """What people read of an alert in a chat: a headline and a few short lines. Lengths are bounded, so that vendors take them."""
 
 from app.channels.gathered import LONGEST_TITLE, lines, summary, worst
-from app.channels.wording import (
-    LONGEST_FACT,
-    also_told,
-    figures,
-    identities,
-    in_hand,
-    news,
-    reason,
-    signal,
-    store,
-)
+from app.channels.wording import also_told, figures, identities, in_hand, news, reason, signal, store
 from app.channels.words import duration, moment, one_line, span, tenants
 from app.domain.message import Message, Note
+
+LONGEST_FACT = 300
+"""All there can be of them fit into the shortest message, that of Telegram, whatever letters they are of."""
 
 
 def icon(live: bool) -> str:
@@ -27,15 +20,12 @@ def headline(note: Note) -> str:
 def facts(note: Note, message: Message) -> list[str]:
     """Lines under the headline: what it is, since when and where, who did what, who else was told."""
     alert = note.alert
-    if alert.live:
-        found = [one_line(news(note), LONGEST_FACT)]
-    else:
-        found = [_by(note, news(note)), one_line(f"it was: {alert.message}", LONGEST_FACT)]
-    found.append(one_line(" · ".join([_times(note, message), *_places(note, message)]), LONGEST_FACT))
+    found = [news(note)] if alert.live else [_by(note, news(note)), f"it was: {alert.message}"]
+    found.append(" · ".join([_times(note, message), *_places(note, message)]))
     found.append(f"value {said}" if (said := figures(alert)) else "")
     found += [_by(note, reason(note)) if alert.live else "", in_hand(note)]
     found.append(f"also told: {said}" if (said := also_told(note)) else "")
-    return [one for one in found if one]
+    return [one_line(one, LONGEST_FACT) for one in found if one]
 
 
 def bundle_headline(message: Message) -> str:
@@ -61,4 +51,4 @@ def _places(note: Note, message: Message) -> list[str]:
 
 def _by(note: Note, said: str) -> str:
     by = f"by {note.actor}" if note.actor else ""
-    return one_line(": ".join(filter(None, (by, said))), LONGEST_FACT)
+    return ": ".join(filter(None, (by, said)))

@@ -33,9 +33,9 @@ class MailText:
 
 
 def mail_text(message: Message) -> MailText:
-    note = message.note
+    note, line = message.note, subject(message)
     said = {
-        "subject": subject(message),
+        "subject": line,
         "label": _label(message),
         "facts": [] if note is None else facts(note, message.timezone),
         "groups": [] if note is not None else groups(message),
@@ -48,7 +48,7 @@ def mail_text(message: Message) -> MailText:
         "colour": _colour(message),
         "colour_of": _colour_of,
     }
-    return MailText(subject(message), render("email.txt", message, **said), render("email.html", message, **said))
+    return MailText(line, render("email.txt", message, **said), render("email.html", message, **said))
 
 
 def subject(message: Message) -> str:

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, strategies as st
 
-from app.channels.brief import facts, headline
-from app.channels.wording import LONGEST_FACT, figures
+from app.channels.brief import LONGEST_FACT, facts, headline
+from app.channels.wording import figures
 from app.channels.words import duration, is_said, moment, one_line, span
 from app.domain.alert import AlertEventType, AlertStatus, Resolution, Severity
 from app.domain.subject import SubjectKind
@@ -138,4 +138,4 @@ def test_a_length_of_time_has_both_zones_where_the_clocks_were_changed_in_it() -
 def test_every_fact_is_bounded() -> None:
     long = "x" * 9_000
     note = a_note(offline(severity=Severity.LOW, message=long), actor=long, reason=long, also_told=(long,))
-    assert all(len(fact) <= LONGEST_FACT + 60 for fact in facts(note, a_message()))
+    assert all(len(fact) <= LONGEST_FACT for fact in facts(note, a_message()))

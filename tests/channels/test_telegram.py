@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.channels.telegram import LONGEST_TEXT
-from app.domain.alert import Severity
+from app.domain.alert import AlertStatus, Severity
 from app.domain.channel import TelegramConfig
 from app.domain.delivery import Answer, Never, Sent, TryAgain
 from app.domain.message import Bundling, Message
@@ -87,8 +87,9 @@ async def test_a_long_bundle_is_a_document_in_which_nothing_is_missing(receiver:
 
 async def test_the_longest_message_of_one_alert_fits(receiver: Receiver) -> None:
     long = "🔴&" * 5_000
-    note = a_note(offline(title=long, message=long), actor=long, reason=long, also_told=(long,))
-    await tell(receiver, a_message(note))
+    taken = {"status": AlertStatus.ACKNOWLEDGED, "acknowledged_by": long, "assignee": long, "store_id": long, "subject_id": long}
+    note = a_note(offline(title=long, message=long, **taken), actor=long, reason=f"{long}!", also_told=(long,))
+    await tell(receiver, a_message(note, tenant_name=long))
     assert len(only_body(receiver)["text"].replace("&amp;", "&").encode("utf-16-le")) // 2 <= LONGEST_TEXT
 
 
