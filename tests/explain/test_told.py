@@ -102,6 +102,7 @@ async def test_somebody_elses_own_channel_is_called_by_no_name(world: World) -> 
 
 async def test_a_channel_that_stood_in_is_called_by_no_name_either(world: World) -> None:
     await own(world)
+    world.clock.advance(1)
     await world.channel(viewer, path="/second", name="secret tablet", personal=True)
     await world.open()
     world.receiver.answers = [404]
@@ -228,9 +229,9 @@ async def test_a_shared_channel_that_names_a_person_tells_them_too(world: World)
     await world.open()
     await world.send()
     steps = await told(world)
-    assert [reason.split(" was")[0].split(" is")[0].split(" failed")[0] for _, reason in steps] == [
-        "device.offline by channel Inbox (vera)",
-        "device.offline by channel Mail (V…@example.com)",
+    assert sorted(reason.split(")")[0] for _, reason in steps) == [
+        "device.offline by channel Inbox (vera",
+        "device.offline by channel Mail (V…@example.com",
     ]
 
 
@@ -314,7 +315,7 @@ async def test_the_record_names_who_was_to_be_told_who_was_and_who_was_not(world
     found = await explained(world, user_id=None)
     steps = [(step["stage"], step["outcome"], step["reason"].split(" on ")[0]) for step in found["steps"]]
     url = world.receiver.url.removesuffix("/hook")
-    assert ("told", f"{url}/…", f"to be told: {url}/…,") in steps
+    assert ("told", f"{url}/…, {url}/…", f"to be told: {url}/…, {url}/…,") in steps
     assert ("notified", "fleetbeat", f"told: device.offline to {url}/…,") in steps
     assert ("delivery_dead", "fleetbeat", f"given up: device.offline to {url}/…: answered 404,") in steps
 
