@@ -38,7 +38,7 @@ async def _messages(foretelling: Foretelling) -> int:
     while more:
         more = foretelling.run(STEPS_AT_ONCE)
         await asyncio.sleep(0)
-    return foretelling.messages
+    return len(foretelling.times)
 
 
 def _key(one: Recipient, shared: Counter[str]) -> str:

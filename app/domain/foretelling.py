@@ -112,12 +112,12 @@ class _Step(NamedTuple):
 
 @dataclass(slots=True)
 class Foretelling:
-    """The messages to one recipient that carry at least one telling of `span`; `run` counts them in `messages`."""
+    """The messages to one recipient that carry at least one telling of `span`: `run` adds to `times` when they go."""
 
     recipient: Recipient
     severity: Severity
     span: Span
-    messages: int = 0
+    times: list[datetime] = field(default_factory=list)
     _steps: list[_Step] = field(default_factory=list)
     _told: set[int] = field(default_factory=set)
     _over: set[int] = field(default_factory=set)
@@ -205,7 +205,8 @@ class Foretelling:
 
     def _send(self, tellings: Sequence[_Step], now: datetime) -> None:
         start, end = self.span
-        self.messages += any(start <= one.at <= end for one in tellings)
+        if any(start <= one.at <= end for one in tellings):
+            self.times.append(now)
         for one in tellings:
             self._told.add(one.place)
             waiting = self._waiting.pop(one.place, None)
