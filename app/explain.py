@@ -4,6 +4,7 @@ import msgspec
 
 from app.context import Context
 from app.domain.alert import Alert
+from app.domain.audience import Audience, audience_of
 from app.domain.conditions.observation import Nothing
 from app.domain.device import Device
 from app.domain.explained_record import explain_record, opened_at, without_names
@@ -12,13 +13,14 @@ from app.domain.explanation import Explanation, Look, PlannedStep, explain_look,
 from app.domain.judgement import Sighting, blank_state
 from app.domain.planned_tellings import planned_tellings
 from app.domain.rule import CountCondition, Rule, RuleState, ServiceCondition, state_id
-from app.domain.stages import Around, judge
-from app.domain.subject import of_device
+from app.domain.stages import Action, Around, judge
+from app.domain.subject import Subject, of_device
 from app.domain.tenant import Tenant, most_alerts_per_hour, only
 from app.errors import NotFoundError, bad_field
 from app.person_told import asked_about, require_asker, tellings_of
 from app.present import Present, sightings_of_counts, sightings_of_devices
 from app.principal import Principal, read_scope
+from app.recipients import books_of
 from app.rule_trial import kept_rule
 from app.rules import rules_of
 
@@ -73,9 +75,24 @@ async def _look(context: Context, tenant: Tenant, rule: Rule, device: Device) ->
     seen, now = sighting.seen[-1], context.clock.now()
     verdict = judge(rule, state, seen, live, now, around)
     subject = sighting.subject
+    audience = await _audience(context, rule, subject) if verdict.action is Action.OPEN else None
     return Look(
-        rule=rule, subject=subject, device=device, state=state, seen=seen, live=live, now=now, around=around, verdict=verdict
+        rule=rule,
+        subject=subject,
+        device=device,
+        state=state,
+        seen=seen,
+        live=live,
+        now=now,
+        around=around,
+        verdict=verdict,
+        audience=audience,
     )
+
+
+async def _audience(context: Context, rule: Rule, subject: Subject) -> Audience:
+    book = (await books_of(context, [subject.tenant_id]))[subject.tenant_id]
+    return audience_of(book, rule, subject, context.clock.now())
 
 
 async def _sighting(present: Present, device: Device) -> Sighting | None:

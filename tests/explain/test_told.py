@@ -17,10 +17,13 @@ from app.store.encoding import to_document
 from tests.cast import NOW, mate, open_test_context, outsider, owner, root, viewer
 from tests.delivery.receiver import Receiver, receiving
 from tests.delivery.world import KEY, World
+from tests.domain.making import a_rule, cpu_over
+from tests.evaluation.fleet import Fleet
 from tests.wire import ask, refusal
 
 PARTS = "{ summary steps { at stage outcome reason detail } next { at what } }"
 ALERT = f"query ($id: ID!, $userId: ID) {{ explainAlert(id: $id, userId: $userId) {PARTS} }}"
+RULE = f'query {{ explainRule(ruleId: "hot", deviceId: "till-1") {PARTS} }}'
 NIGHT = QuietHours(enabled=True, start="05:00", end="07:00", timezone="UTC")
 PROGRAM = Principal(PrincipalKind.API_KEY, "vera", Role.VIEWER, frozenset(("acme",)))
 
@@ -328,3 +331,43 @@ async def test_recipients_of_one_time_are_one_step_of_what_comes_next(world: Wor
         "at": at(0),
         "what": "device.offline goes to a…@example.com, b…@example.com, c…@example.com and 2 more",
     }
+
+
+async def route(world: World, **rule: Any) -> Any:
+    """What the last stage says of a till that is hot."""
+    fleet = Fleet(world.context, world.clock)
+    await fleet.sign()
+    await world.context.store.rules.insert(a_rule(cpu_over(90), id="hot", key="hot", **rule))
+    await fleet.add("till-1")
+    await fleet.beat("till-1", cpu_usage=95)
+    return (await ask(world.context, viewer, RULE))["explainRule"]["steps"][-1]
+
+
+async def test_a_rule_that_fires_says_who_would_be_told(world: World) -> None:
+    await world.channel(name="Pager")
+    await world.channel(name="Mail", config=EmailInput(to=("a@example.com", "b@example.com")))
+    await own(world)
+    await world.channel(mate, name="mine", personal=True)
+    await prefers(world, quiet_hours=NIGHT)
+    step = await route(world)
+    assert step["reason"].startswith("opens as HIGH, at 2026-11-21 06:00:00 UTC, and tells ")
+    assert step["reason"].endswith(" and 2 people by their own channels (1 of them later, by quiet hours or a digest)")
+    assert sorted(step["detail"].pop("channels")) == ["Mail", "Pager"]
+    assert step["detail"] == {"severity": "HIGH", "people": 2, "later": 1}
+
+
+async def test_a_rule_with_channels_of_its_own_tells_those(world: World) -> None:
+    await world.channel(name="Pager")
+    room = await world.channel(name="Room")
+    assert (await route(world, channel_ids=(room.id,)))["reason"].endswith(" UTC, and tells Room")
+
+
+async def test_a_rule_that_would_reach_nobody_says_why(world: World) -> None:
+    await world.channel(name="Pager", severities=(Severity.CRITICAL,))
+    assert "and tells nobody: http://127.0.0.1" in (await route(world))["reason"]
+
+
+async def test_a_rule_that_would_be_muted_tells_nobody(world: World) -> None:
+    await world.channel(name="Pager")
+    step = await route(world, max_alerts_per_hour=0)
+    assert "and nobody is told: 0 alerts in the last hour" in step["reason"]
