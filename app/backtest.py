@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from app.channel_access import check_shared
 from app.context import Context
 from app.domain.faults import Faults
 from app.domain.replay import Grid, Replay, ReplayedAlert
@@ -14,6 +15,7 @@ from app.domain.rule_input import RuleInput
 from app.domain.stages import Around
 from app.domain.subject import Subject
 from app.domain.tenant import Role, Tenant, most_alerts_per_hour
+from app.foretold import foretold
 from app.past import Past, Pasts, SeenPast, kept_from, warm_up
 from app.past_beats import anomaly_histories, beat_histories
 from app.past_events import count_histories
@@ -51,11 +53,13 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """`exact_from` is from when on every beat is still kept; before it stands what five minutes were summed up to."""
+    """`by_recipient` is how many messages each would have got, by today's channels and preferences: a shared channel by its name, a
+    person by their id. `exact_from` is from when on every beat is still kept; before it stands what five minutes were summed up to."""
 
     start: datetime
     end: datetime
     run: Run
+    by_recipient: Sequence[tuple[str, int]]
     compared: Delta | None
     exact_from: datetime | None
 
@@ -75,6 +79,7 @@ async def backtest_rule(
     rule = trial_rule(tenant_id, wanted, now, faults)
     if isinstance(rule.condition, ServiceCondition):
         faults.add("rule.condition.service", _NO_HISTORY)
+    await check_shared(context, tenant_id, rule.channel_ids, "rule.channelIds", faults)
     faults.refuse()
     tenant = await known_tenant(context, tenant_id)
     other = None if against is None else await rule_by_id(context, tenant, against)
@@ -86,7 +91,8 @@ async def backtest_rule(
     start, end = span
     compared = None if before is None else _compared(before, after)
     exact_from = kept_from(tenant, rule, now)
-    return Backtest(start, end, after, compared, exact_from if start < exact_from else None)
+    by_recipient = await foretold(context, rule, after.alerts, span)
+    return Backtest(start, end, after, by_recipient, compared, exact_from if start < exact_from else None)
 
 
 _NO_HISTORY = "services keep no history yet, so their rules cannot be replayed"

@@ -4,18 +4,23 @@ import msgspec
 
 from app.context import Context
 from app.domain.alert import Alert
+from app.domain.audience import Audience, audience_of
 from app.domain.conditions.observation import Nothing
 from app.domain.device import Device
-from app.domain.explained_record import explain_record
+from app.domain.explained_record import explain_record, opened_at, without_names
+from app.domain.explained_telling import with_answer
 from app.domain.explanation import Explanation, Look, PlannedStep, explain_look, planned, why_excluded
 from app.domain.judgement import Sighting, blank_state
+from app.domain.planned_tellings import planned_tellings
 from app.domain.rule import CountCondition, Rule, RuleState, ServiceCondition, state_id
-from app.domain.stages import Around, judge
-from app.domain.subject import of_device
+from app.domain.stages import Action, Around, judge
+from app.domain.subject import Subject, of_device
 from app.domain.tenant import Tenant, most_alerts_per_hour, only
 from app.errors import NotFoundError, bad_field
+from app.person_told import asked_about, require_asker, tellings_of
 from app.present import Present, sightings_of_counts, sightings_of_devices
 from app.principal import Principal, read_scope
+from app.recipients import books_of
 from app.rule_trial import kept_rule
 from app.rules import rules_of
 
@@ -24,13 +29,24 @@ MOST_EVENTS = 1_000
 
 
 async def explain_alert(context: Context, principal: Principal, alert_id: str, user_id: str | None) -> Explanation:
-    """An alert's life as its record has it, and what comes next; `user_id` asks whether that person was told."""
+    """An alert's life as its record has it, and what comes next; with `user_id` also whether that person was told, by what, and why
+    not. About others one may ask as an OPERATOR."""
     scope = read_scope(principal, None)
+    if user_id is not None:
+        require_asker(principal, user_id)
     alert = await context.store.alerts.get(scope, alert_id)
     if alert is None:
         raise NotFoundError(f"there is no alert {alert_id[:64]!r}")
-    events = await context.store.events.timeline(only(alert.tenant_id), alert.id, MOST_EVENTS)
-    return explain_record(alert, events[::-1], await _next(context, alert), context.clock.now(), told=user_id)
+    now, tellings = context.clock.now(), await tellings_of(context, alert)
+    kept = (await context.store.events.timeline(only(alert.tenant_id), alert.id, MOST_EVENTS))[::-1]
+    events = without_names(kept, tellings.deliveries, principal.id)
+    planned_next = await _next(context, alert)
+    if user_id is None:
+        planned_next += planned_tellings(alert, tellings.deliveries, tellings.bundles, now)
+        return explain_record(alert, events, planned_next, now)
+    asked = await asked_about(context, principal, alert, tellings, user_id)
+    planned_next += planned_tellings(alert, asked.deliveries, asked.bundles, now)
+    return with_answer(explain_record(alert, events, planned_next, now), alert, asked, opened_at(alert, events), now)
 
 
 async def explain_rule(
@@ -59,9 +75,24 @@ async def _look(context: Context, tenant: Tenant, rule: Rule, device: Device) ->
     seen, now = sighting.seen[-1], context.clock.now()
     verdict = judge(rule, state, seen, live, now, around)
     subject = sighting.subject
+    audience = await _audience(context, rule, subject) if verdict.action is Action.OPEN else None
     return Look(
-        rule=rule, subject=subject, device=device, state=state, seen=seen, live=live, now=now, around=around, verdict=verdict
+        rule=rule,
+        subject=subject,
+        device=device,
+        state=state,
+        seen=seen,
+        live=live,
+        now=now,
+        around=around,
+        verdict=verdict,
+        audience=audience,
     )
+
+
+async def _audience(context: Context, rule: Rule, subject: Subject) -> Audience:
+    book = (await books_of(context, [subject.tenant_id]))[subject.tenant_id]
+    return audience_of(book, rule, subject, context.clock.now())
 
 
 async def _sighting(present: Present, device: Device) -> Sighting | None:

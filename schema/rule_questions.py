@@ -55,7 +55,11 @@ class Backtest:
     evaluations: int
     alerts: list[BacktestAlert]
     notifications: int
-    notifications_by_recipient: list[Count]
+    notifications_by_recipient: list[Count] = strawberry.field(
+        description="messages by the channels and preferences of today, the most first: a shared channel by its name, each address of "
+        "which gets as many; a person by their id, for their own channels. A burst, and what quiet hours hold back, is the few "
+        "messages that it would be"
+    )
     compared_with: BacktestDelta | None
     exact_from: datetime | None = strawberry.field(
         description="from when on every heartbeat is still kept; before it five minutes stand for one reading; null: all is exact"
@@ -103,7 +107,7 @@ def _backtest(found: backtest.Backtest) -> Backtest:
         evaluations=found.run.looks,
         alerts=_alerts(found.run.alerts),
         notifications=found.run.notifications,
-        notifications_by_recipient=[],
+        notifications_by_recipient=[Count(key=key, count=count) for key, count in found.by_recipient],
         compared_with=None if found.compared is None else _delta(found.compared),
         exact_from=found.exact_from,
     )

@@ -3,23 +3,42 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
+import msgspec
+
 from app.domain.alert import Alert, AlertEvent, AlertEventType, Severity
+from app.domain.delivery import Delivery
 from app.domain.explanation import Explanation, ExplanationStep, PlannedStep, clock
+from app.domain.planned_tellings import FATE, names
+from app.domain.telling import BEGINS, why_quiet
 
 ITSELF = "fleetbeat"
 """Who acts where nobody did."""
 
 
-def explain_record(
-    alert: Alert, events: Sequence[AlertEvent], planned: Sequence[PlannedStep], now: datetime, *, told: str | None = None
-) -> Explanation:
-    """How it came about and what became of it; `events` are oldest first. With `told`, also whether that person was told."""
+def explain_record(alert: Alert, events: Sequence[AlertEvent], planned: Sequence[PlannedStep], now: datetime) -> Explanation:
+    """How it came about and what became of it; `events` are oldest first."""
     steps = [step for event in events for step in _of_event(event)]
-    if alert.muted_because is not None:
-        who = told or "nobody"
-        reason = f"{'not told' if told else 'nobody was told'}: {alert.muted_because}, when it opened on {clock(_opened_at(alert, events))}"
-        steps.append(ExplanationStep(at=_opened_at(alert, events), stage="told", outcome=who, reason=reason))
-    return Explanation(summary=_summary(alert, now), steps=tuple(steps), next=tuple(planned))
+    in_order = sorted(planned, key=lambda step: step.at)
+    return Explanation(summary=_summary(alert, now), steps=tuple(steps), next=tuple(in_order))
+
+
+def without_names(events: Sequence[AlertEvent], deliveries: Sequence[Delivery], asker: str) -> list[AlertEvent]:
+    """The events as they may be told to whoever asks: what stood in for somebody else's own channel has its name from its owner."""
+    personal = {one.id: one for one in deliveries if one.user_id not in (None, asker)}
+    return [_without_name(event, personal) for event in events]
+
+
+def _without_name(event: AlertEvent, personal: Mapping[str, Delivery]) -> AlertEvent:
+    detail = event.detail or {}
+    one = personal.get(str(detail.get("deliveryId")))
+    if one is None or "fallbackChannelId" not in detail:
+        return event
+    reason = f"{one.event} to {one.recipient}: {one.error}; another channel of their own tells it instead"
+    return msgspec.structs.replace(event, reason=reason)
+
+
+def opened_at(alert: Alert, events: Sequence[AlertEvent]) -> datetime:
+    return next((event.at for event in events if event.type is AlertEventType.OPENED), alert.first_seen)
 
 
 def _summary(alert: Alert, now: datetime) -> str:
@@ -46,6 +65,26 @@ def _of_event(event: AlertEvent) -> Iterator[ExplanationStep]:
         reason=f"{words}, on {clock(event.at)}",
         detail=None if event.type is AlertEventType.OPENED else event.detail,
     )
+    if event.type in BEGINS:
+        yield from _told(event)
+
+
+def _told(event: AlertEvent) -> Iterator[ExplanationStep]:
+    """Who was to hear of a beginning, or why nobody was."""
+    detail = event.detail or {}
+    told, nobody, until = _texts(detail.get("told")), detail.get("nobody"), event.alert.telling_held_until
+    if (quiet := why_quiet(event.alert) or nobody) is not None:
+        outcome, words = "nobody", f"nobody was told: {quiet}, when it {event.type.value}"
+    elif told:
+        held = f", not before {clock(until)}: {FATE}" if until is not None and until > event.at else ""
+        outcome, words = names(told), f"to be told: {names(told)}{held}"
+    else:
+        return
+    yield ExplanationStep(at=event.at, stage="told", outcome=outcome, reason=f"{words}, on {clock(event.at)}")
+
+
+def _texts(listed: object) -> list[str]:
+    return [str(one) for one in listed] if isinstance(listed, list | tuple) else []
 
 
 def _kept_steps(detail: Mapping[str, object] | None) -> list[dict[str, str]]:
@@ -80,6 +119,19 @@ def _repeated(event: AlertEvent) -> str:
     return f"still bad, seen {event.alert.occurrences} times since {clock(event.alert.first_seen)}{_note(event)}"
 
 
+def _notified(event: AlertEvent) -> str:
+    return f"told: {event.reason}{_after(event)}"
+
+
+def _given_up(event: AlertEvent) -> str:
+    return f"given up{_after(event)}: {event.reason}"
+
+
+def _after(event: AlertEvent) -> str:
+    attempts = (event.detail or {}).get("attempts")
+    return f" after {attempts} tries" if isinstance(attempts, int) and attempts > 1 else ""
+
+
 def _in_general(event: AlertEvent) -> str:
     return f"{event.type.value.replace('_', ' ')} by {event.actor or 'itself'}{_note(event)}"
 
@@ -90,6 +142,8 @@ _WORDS: Mapping[AlertEventType, Callable[[AlertEvent], str]] = {
     AlertEventType.SEVERITY_CHANGED: _severity,
     AlertEventType.RESOLVED: _resolved,
     AlertEventType.REPEATED: _repeated,
+    AlertEventType.NOTIFIED: _notified,
+    AlertEventType.DELIVERY_DEAD: _given_up,
 }
 
 
@@ -99,7 +153,3 @@ def _until(at: datetime | None) -> str:
 
 def _note(event: AlertEvent) -> str:
     return f": {event.reason}" if event.reason else ""
-
-
-def _opened_at(alert: Alert, events: Sequence[AlertEvent]) -> datetime:
-    return next((event.at for event in events if event.type is AlertEventType.OPENED), alert.first_seen)

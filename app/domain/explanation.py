@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from app.domain.alert import Alert
+from app.domain.audience import Audience, words_for
 from app.domain.conditions.observation import Observation, Seen
 from app.domain.device import Device
 from app.domain.memory import HOUR
@@ -43,7 +44,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """One look of a rule at a subject: what it remembered, what it saw, and what the stages made of it."""
+    """One look of a rule at a subject: what it remembered, what it saw, and what the stages made of it; where that is an alert, who
+    would hear of it."""
 
     rule: Rule
     subject: Subject
@@ -54,6 +56,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime
     around: Around
     verdict: Verdict
+    audience: Audience | None = None
 
 
 def why_not_in_scope(rule: Rule, device: Device) -> str | None:
@@ -211,7 +214,14 @@ def _suppress(look: Look, step: Step) -> tuple[str, Detail]:
 
 
 def _route(look: Look, step: Step) -> tuple[str, Detail]:
-    return f"{step.reason}, at {clock(look.now)}", {"severity": look.rule.severity.name}
+    detail: Detail = {"severity": look.rule.severity.name}
+    told = look.audience
+    if told is None:
+        return f"{step.reason}, at {clock(look.now)}", detail
+    if look.verdict.muted is not None:
+        return f"{step.reason}, at {clock(look.now)}, and nobody is told: {look.verdict.muted}", detail
+    detail |= {"channels": list(told.channels), "people": told.people, "later": told.later}
+    return f"{step.reason}, at {clock(look.now)}, and tells {words_for(told)}", detail
 
 
 _MORE: dict[str, More] = {

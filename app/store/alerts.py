@@ -103,9 +103,10 @@ class AlertStore:
         changes = [change for change in changes if change.before is not change.after]
         last = {change.after.id: change.after for change in changes}
         new = {change.after.id for change in changes if change.before is None}
-        await self._alerts.insert(EVERY_TENANT, [to_document(last[alert_id]) for alert_id in new], session=session)
         moved = [(({"_id": alert_id}), {"$set": _body(alert)}) for alert_id, alert in last.items() if alert_id not in new]
+        # Ends first: of one rule and subject one alert is live, and the next may open in the same tick.
         await self._alerts.update_each(EVERY_TENANT, moved, session=session)
+        await self._alerts.insert(EVERY_TENANT, [to_document(last[alert_id]) for alert_id in new], session=session)
 
 
 def _on_devices(device_keys: Sequence[str]) -> Document:

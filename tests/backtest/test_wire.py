@@ -3,9 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from app.channel_changes import create_channel
+from app.domain.channel_input import ChannelInput, InAppInput, SlackInput
 from app.domain.rule import AbsenceCondition
+from app.domain.tenant import Member, Role
 from tests.backtest.live import TILL
-from tests.cast import NOW, mate, outsider, viewer
+from tests.cast import NOW, mate, outsider, owner, viewer
 from tests.domain.making import a_rule, cpu_over
 from tests.evaluation.fleet import Fleet
 from tests.wire import ask, refusal
@@ -13,7 +16,7 @@ from tests.wire import ask, refusal
 ALERT = "{ subject firedAt resolvedAt peak reason }"
 BACKTEST = f"""query ($rule: AlertRuleInput!, $from: DateTime!, $to: DateTime!, $against: ID, $tenant: ID) {{
   backtestAlertRule(rule: $rule, range: {{from: $from, to: $to}}, against: $against, tenantId: $tenant) {{
-    from to evaluations notifications exactFrom notificationsByRecipient {{ key }} alerts {ALERT}
+    from to evaluations notifications exactFrom notificationsByRecipient {{ key count }} alerts {ALERT}
     comparedWith {{ alertsBefore alertsAfter notificationsBefore notificationsAfter onlyBefore {ALERT} onlyAfter {ALERT} }} }} }}"""
 TRIAL = """query ($rule: AlertRuleInput, $id: ID) { testAlertRule(rule: $rule, id: $id) {
   wouldFire subjects evaluatedAt matches { subject value threshold reason } } }"""
@@ -52,6 +55,40 @@ async def test_a_backtest_shows_the_alerts_that_there_would_have_been(fleet: Fle
     assert (found["notifications"], found["notificationsByRecipient"]) == (4, [])
     assert found["evaluations"] >= 10
     assert found["comparedWith"] is None
+
+
+async def test_everybody_who_would_be_told_is_counted(fleet: Fleet) -> None:
+    room = SlackInput(token="xoxb-1234567890", channel="#room")
+    await create_channel(fleet.context, owner, ChannelInput(name="Room", config=room))
+    for _ in range(2):
+        await create_channel(fleet.context, owner, ChannelInput(name="Inbox", config=InAppInput()))
+    await create_channel(fleet.context, viewer, ChannelInput(name="mine", config=room, personal=True))
+    member = Member(id="vera", email=None, role=Role.VIEWER, tenant_ids=["acme"], last_seen=NOW)
+    await fleet.context.store.members.note(member)
+    await fleet.add(TILL, "till-2")
+    for value in (95, 20, 20, 20):
+        for till in (TILL, "till-2"):
+            await fleet.beat(till, cpu_usage=value)
+        await fleet.pass_time(60)
+    found = await backtest(fleet, hot(), end=240)
+    counts = {one["key"].partition(" ")[0]: one["count"] for one in found["notificationsByRecipient"]}
+    assert counts == {"Inbox": 4, "Room": 3, "vera": 3}
+    assert [one["count"] for one in found["notificationsByRecipient"]] == [4, 4, 3, 3]
+    twins = [one["key"] for one in found["notificationsByRecipient"] if one["key"].startswith("Inbox (")]
+    assert len(set(twins)) == 2
+
+
+async def test_a_backtest_tells_the_channels_of_its_rule_alone_and_knows_which_there_are(fleet: Fleet) -> None:
+    room = SlackInput(token="xoxb-1234567890", channel="#room")
+    await create_channel(fleet.context, owner, ChannelInput(name="Room", config=room))
+    other = await create_channel(fleet.context, owner, ChannelInput(name="Other", config=room))
+    strange = await create_channel(fleet.context, outsider, ChannelInput(name="Strange", config=room))
+    await fleet.add(TILL)
+    await say(fleet, 95, 95)
+    found = await backtest(fleet, hot(channelIds=[other.id]), end=120)
+    assert found["notificationsByRecipient"] == [{"key": "Other", "count": 1}]
+    given = {"rule": hot(channelIds=[other.id, strange.id]), "from": at(0), "to": at(60)}
+    assert await refusal(fleet.context, viewer, BACKTEST, **given) == ("BAD_USER_INPUT", ["rule.channelIds[1]"])
 
 
 async def test_who_is_told_too_often_is_told_no_more(fleet: Fleet) -> None:

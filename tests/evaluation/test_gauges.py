@@ -124,3 +124,13 @@ async def test_no_second_alert_within_the_cooldown(fleet: Fleet, cooldown: int) 
     assert again == ([] if cooldown else ["hot OPENED"])
     recovered = [event.alert.resolution for event in await fleet.record() if event.alert.resolution]
     assert recovered == [Resolution.RECOVERED]
+
+
+async def test_an_alert_ends_and_the_next_one_opens_between_two_looks(fleet: Fleet) -> None:
+    await fleet.context.store.rules.insert(a_rule(cpu_over(50), key="warm", id="r-2"))
+    await fleet.add("till-1")
+    assert await _beat_and_judge(fleet, 1, cpu_usage=70) == ["warm OPENED"]
+    await fleet.pass_time(1)
+    await fleet.beat("till-1", cpu_usage=20)
+    assert await _beat_and_judge(fleet, 1, cpu_usage=70) == ["warm RESOLVED", "warm OPENED"]
+    assert [alert.rule_key for alert in await fleet.alerts("till-1")] == ["warm"]

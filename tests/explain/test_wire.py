@@ -55,9 +55,10 @@ async def test_the_life_of_an_alert_is_told_from_its_record(fleet: Fleet) -> Non
     explained = await alert_of(fleet, alert.id)
     assert [step["stage"] for step in explained["steps"]] == [
         *("scope", "breach", "pending", "dedup", "cooldown", "rate", "suppress", "route"),
-        *("opened", "acknowledged"),
+        *("opened", "told", "acknowledged"),
     ]
-    opened, held = explained["steps"][-2:]
+    opened, told, held = explained["steps"][-3:]
+    assert (told["outcome"], "nobody was told: no channel is there to tell it" in told["reason"]) == ("nobody", True)
     assert opened["at"] == at(0)
     assert "opened as HIGH: CPU usage 95 %, over 90 %; bad since 2026-11-21 06:00:00 UTC" in opened["reason"]
     assert (held["at"], held["outcome"]) == (at(60), "mats")
@@ -88,7 +89,7 @@ async def test_why_nobody_was_told(fleet: Fleet) -> None:
     await say(fleet, 40, seconds=30)
     await say(fleet, 95, seconds=30)
     [alert] = await fleet.alerts("till-1")
-    for user_id, who in ((None, "nobody"), ("vera", "vera")):
+    for user_id, who in ((None, "nobody"), ("vera", "NOT_TOLD")):
         step = (await alert_of(fleet, alert.id, userId=user_id))["steps"][-1]
         assert (step["stage"], step["outcome"]) == ("told", who)
         assert "1 alerts in the last hour, of which 1 are told" in step["reason"]

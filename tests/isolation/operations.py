@@ -139,6 +139,8 @@ def rule_questions() -> Iterator[Operation]:
     parts = "{ summary steps { stage reason } next { what } }"
     explain = f"query($id: ID!) {{ explainAlert(id: $id) {parts} }}"
     yield Operation("Query.explainAlert", "by id", explain, alert("open"), UNKNOWN)
+    told = f'query($id: ID!) {{ explainAlert(id: $id, userId: "bea") {parts} }}'
+    yield Operation("Query.explainAlert", "about a person", told, alert("open"), {**UNKNOWN, **ACTING})
     why = f'query($id: ID!, $tenant: ID) {{ explainRule(ruleId: $id, deviceId: "till-1", tenantId: $tenant) {parts} }}'
     yield Operation("Query.explainRule", "by id", why, rule, UNKNOWN)
     yield Operation("Query.explainRule", "aimed", why, rule_in_acme, STRANGER)
@@ -151,7 +153,7 @@ def rule_questions() -> Iterator[Operation]:
     )
     replay = f"""query($tenant: ID, $rule: AlertRuleInput!, $against: ID) {{
       backtestAlertRule(tenantId: $tenant, rule: $rule, against: $against, range: {{from: "{HOUR_AGO}", to: "{NOW.isoformat()}"}}) {{
-        alerts {{ subject reason }} comparedWith {{ onlyBefore {{ reason }} }} }} }}"""
+        alerts {{ subject reason }} notificationsByRecipient {{ key count }} comparedWith {{ onlyBefore {{ reason }} }} }} }}"""
     root = "Query.backtestAlertRule"
     yield Operation(root, "own", replay, lambda _, who: {"rule": hot_of(who)})
     yield Operation(root, "aimed", replay, lambda things, who: {"rule": hot_of(who), **in_acme(things, who)}, STRANGER)
