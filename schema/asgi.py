@@ -20,6 +20,7 @@ from app.errors import ErrorCode, FleetbeatError, RetryLaterError, bad_field
 from schema.errors import ErrorPresenter
 from schema.http_request import GRAPHQL_RESPONSE, JSON, HttpRefusalError, OperationRequest, negotiate, read_operation
 from schema.json_body import encode
+from schema.shared_stream import SharedStreams
 from schema.transport import Seams, Transport, TransportOptions, address_of, authorization_of
 from schema.transport_ws import TransportWSHandler
 from schema.websocket import StrictWebSocket
@@ -61,6 +62,7 @@ class FleetbeatGraphQL(GraphQL[object, None]):
         )
         self.transport = transport
         self.sockets: dict[asyncio.Task[Any], TransportWSHandler] = {}
+        self.streams = SharedStreams()
         self.draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -9,6 +9,7 @@ import strawberry
 from app.context import Context
 from app.domain.alert import Alert
 from app.principal import Principal
+from app.realtime.audience import ALONE, Post
 from app.realtime.hub import Hub
 from schema.loaders import Loaders
 
@@ -25,6 +26,11 @@ class OperationContext:
     hub: Hub
     show_alert: ShowAlert
     loaders: Loaders = field(init=False)
+    post: Post = ALONE
+    """Of a stream that is shared with others, or may be."""
+
+    resume_from: str | None = None
+    """The cursor at which a subscriber goes on who was told by others meanwhile; it wins over `after`."""
 
     def __post_init__(self) -> None:
         self.loaders = Loaders(self.context, self.principal)

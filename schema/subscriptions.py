@@ -64,7 +64,8 @@ class Subscription:
         after: Cursor | None = None,
     ) -> AsyncIterator[AlertEvent]:
         context = info.context
-        async with aclosing(alert_events(context.hub, context.principal, chosen_alerts(filter), after)) as items:
+        place = context.resume_from or after
+        async with aclosing(alert_events(context.hub, context.principal, chosen_alerts(filter), place, context.post)) as items:
             async for item in items:
                 context.loaders.clear()
                 yield _alert_event(item)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from starlette.requests import HTTPConnection
 
 from schema.errors import Classify, ErrorPresenter, nothing_known
+from schema.shared_stream import SharedStreams
 
 
 class Expiring(Protocol):
@@ -59,6 +60,7 @@ class Served(Protocol):
 
     transport: Transport
     sockets: dict[asyncio.Task[Any], Any]
+    streams: SharedStreams
     draining: bool
 
 

@@ -1,7 +1,7 @@
 """graphql-transport-ws, rule by rule: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md"""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 import structlog
@@ -13,7 +13,10 @@ from strawberry.types import ExecutionResult
 from strawberry.utils.aio import aclosing
 
 from app.errors import BadInputError, FieldError, FleetbeatError, RateLimitedError, RetryLaterError, UnauthenticatedError
+from schema.context import OperationContext
 from schema.json_body import UnsafeJsonError, decode
+from schema.question import question_of, without_beginning
+from schema.shared_stream import Listener, Opening
 from schema.transport import Expiring, Served, Transport, address_of, authorization_of
 from schema.websocket import StrictWebSocket
 from schema.ws_messages import BadMessageError, check
@@ -37,6 +40,7 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[object, None]):
         self._expiry: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._init_deadline = 0.0
+        self._listeners: dict[Operation[object, None], Listener] = {}
 
     async def handle(self) -> None:
         task = asyncio.current_task()
@@ -189,26 +193,75 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[object, None]):
 
     async def run_operation(self, operation: Operation[object, None], extensions: dict[str, Any] | None = None) -> None:
         try:
-            results = await cast(Any, self.schema).stream(
-                operation.query,
-                variable_values=operation.variables,
-                context_value=self._transport.seams.make_context(self._connection, self._principal),
-                operation_name=operation.operation_name,
-                operation_extensions=extensions,
-            )
-            async with aclosing(results):
-                async for result in results:
-                    await self._send_result(operation, result)
-                    if operation.completed:
-                        return
+            cursor: str | None = None
+            while True:
+                context = self._new_context()
+                listener = None if extensions else self._listen(operation, context, cursor)
+                if not await self._answer(operation, context, extensions):
+                    return
+                if listener is None or not listener.sat:
+                    break
+                # From here on others' work is sent to this socket; this task only waits until that ends.
+                with cast(OperationContext, context).hub.subscribed():
+                    await listener.rose.wait()
+                if (cursor := listener.cursor) is None:
+                    break
+                listener.leave()
             await operation.send_operation_message({"id": operation.id, "type": "complete"})
         except WebSocketDisconnected:
             pass
         except Exception as error:  # noqa: BLE001
             await self._send_failure(operation, error)
         finally:
+            self._stop_listening(operation)
             if self.operations.get(operation.id) is operation:
                 del self.operations[operation.id]
+
+    async def _answer(self, operation: Operation[object, None], context: object, extensions: dict[str, Any] | None) -> bool:
+        """Sends what an operation answers; False where it came to its end."""
+        results = await cast(Any, self.schema).stream(
+            operation.query,
+            variable_values=operation.variables,
+            context_value=context,
+            operation_name=operation.operation_name,
+            operation_extensions=extensions,
+        )
+        async with aclosing(results):
+            async for result in results:
+                await self._send_result(operation, result)
+                if operation.completed:
+                    return False
+        return True
+
+    def _new_context(self) -> object:
+        return self._transport.seams.make_context(self._connection, self._principal)
+
+    def _listen(self, operation: Operation[object, None], context: object, cursor: str | None) -> Listener | None:
+        """The place of this subscriber among those who ask the same; None where it asks alone."""
+        protocol = self._socket.protocol
+        if protocol is None or not isinstance(context, OperationContext):
+            return None
+        query, name, variables = operation.query, operation.operation_name, operation.variables
+        question = question_of(query, name, variables, context.principal)
+        if question is None:
+            return None
+        opening = Opening(
+            schema=self.schema,
+            query=query,
+            operation_name=name,
+            variables=without_beginning(query, name, variables),
+            make_context=cast(Callable[[], OperationContext], self._new_context),
+            present=self._transport.presenter.present_all,
+        )
+        listener = self._view.streams.of(question, opening).listener(protocol, operation.id)
+        context.post, context.resume_from = listener, cursor
+        self._listeners[operation] = listener
+        return listener
+
+    def _stop_listening(self, operation: Operation[object, None]) -> None:
+        listener = self._listeners.pop(operation, None)
+        if listener is not None:
+            listener.leave()
 
     async def _send_result(self, operation: Operation[object, None], result: ExecutionResult) -> None:
         errors = self._transport.presenter.present_all(result.errors) if result.errors else []
@@ -237,6 +290,7 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[object, None]):
         if operation is not None:
             # The id may be used again at once; what the old one still sends must not reach the new one.
             operation.completed = True
+            self._stop_listening(operation)
             assert operation.task is not None
             operation.task.cancel()
 

@@ -53,6 +53,11 @@ class StrictWebSocket(AsyncWebSocketAdapter):
     def is_open(self) -> bool:
         return self.socket.application_state is WebSocketState.CONNECTED and self.socket.client_state is WebSocketState.CONNECTED
 
+    @property
+    def protocol(self) -> AbortingWebSocketProtocol | None:
+        """None on another server than ours."""
+        return self._protocol
+
     async def send_json(self, message: Mapping[str, object]) -> None:
         await self.send_text(encode_text(message))
 

@@ -28,6 +28,13 @@ class AbortingWebSocketProtocol(WebSocketsSansIOProtocol):
         """Whether the client takes what is sent to it."""
         return self.writable.is_set()
 
+    def send_frame(self, frame: bytes) -> bool:
+        """Writes a whole frame that was made elsewhere; False where the client does not read, or is gone."""
+        if self.close_sent or self.disconnected or not self.writable.is_set() or self.transport.is_closing():
+            return False
+        self.transport.write(frame)
+        return True
+
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
         self.transport.abort()

@@ -9,9 +9,10 @@ import structlog
 
 from app.domain.alert import AlertEvent, AlertEventType
 from app.domain.alert_filter import AlertFilter, event_matches, require_good_filter
-from app.domain.cursor import StreamCursor, read_cursor, write_cursor
+from app.domain.cursor import read_cursor
 from app.domain.tenant import Scope, lanes_of
 from app.principal import Principal, read_scope
+from app.realtime.audience import ALONE, Post
 from app.realtime.hub import Hub
 from app.realtime.log_reader import LogReader
 from app.realtime.ring import Entry
@@ -35,15 +36,15 @@ class StreamItem:
 
 
 async def alert_events(
-    hub: Hub, principal: Principal, chosen: AlertFilter, after: str | None
+    hub: Hub, principal: Principal, chosen: AlertFilter, after: str | None, post: Post = ALONE
 ) -> AsyncGenerator[StreamItem, None]:
-    """Goes on until the hub stops. Raises BadInputError for a bad filter, and for an `after` that is no cursor."""
+    """Goes on until the hub stops, or `post` ends it. Raises BadInputError for a bad filter, and for an `after` that is no cursor."""
     scope = read_scope(principal, chosen.tenant_id)
     require_good_filter(chosen)
     cursor = None if after is None else read_cursor(after)
     lanes = lanes_of(scope)
-    with hub.subscribed(), hub.follower.wakes.sleeper(lanes) as news:
-        stream = _Stream(hub, scope, chosen, LogReader(hub.follower, lanes))
+    with hub.subscribed(post.subscribers), hub.follower.wakes.sleeper(lanes) as news:
+        stream = _Stream(hub, scope, chosen, LogReader(hub.follower, lanes), post)
         if not await stream.reader.begin(cursor):
             yield stream.resync()
         while not hub.is_stopping():
@@ -59,14 +60,17 @@ async def alert_events(
                 continue
             if stream.bookmark_due_in() <= 0:
                 yield stream.bookmark()
+            if post.at_head(stream.reader.positions, news):
+                return
             await nap(news, stream.bookmark_due_in() if stream.passed_over else None)
 
 
 class _Stream:
     """What one subscriber was told, and what was passed over since."""
 
-    def __init__(self, hub: Hub, scope: Scope, chosen: AlertFilter, reader: LogReader) -> None:
+    def __init__(self, hub: Hub, scope: Scope, chosen: AlertFilter, reader: LogReader, post: Post) -> None:
         self._hub = hub
+        self._post = post
         self._scope = scope
         self._chosen = chosen
         self.reader = reader
@@ -111,5 +115,5 @@ class _Stream:
         now = self._hub.clock.now()
         self.passed_over = 0
         self._told_at = now
-        cursor = StreamCursor(self._hub.follower.epoch, int(now.timestamp() * 1000), self.reader.positions)
-        return StreamItem(kind, event, write_cursor(cursor), now if event is None else event.at)
+        self._post.telling(self.reader.positions)
+        return StreamItem(kind, event, self._hub.cursor_at(self.reader.positions), now if event is None else event.at)

@@ -1,7 +1,7 @@
 """What the subscribers of a process share: one follower of the log, one listener on the bus, a feed of devices and one of notifications."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from typing import Protocol
 
@@ -10,6 +10,7 @@ import structlog
 
 from app.clock import Clock
 from app.domain.alert import AlertEvent, device_of
+from app.domain.cursor import StreamCursor, write_cursor
 from app.realtime.bus import ALERTS, HEALTH, NOTIFICATIONS, AlertBell, Bus, HealthBell, NotificationBell
 from app.realtime.device_feed import DeviceFeed
 from app.realtime.follower import Follower
@@ -83,13 +84,17 @@ class Hub:
         for wakes in (self.follower.wakes, self.devices.wakes, self.health_wakes, self.notifications.wakes):
             wakes.wake_all()
 
+    def cursor_at(self, positions: Mapping[int, int]) -> str:
+        """What resumes a stream of alerts behind these places."""
+        return write_cursor(StreamCursor(self.follower.epoch, int(self.clock.now().timestamp() * 1000), positions))
+
     @contextmanager
-    def subscribed(self) -> Iterator[None]:
-        self.subscribers += 1
+    def subscribed(self, count: int = 1) -> Iterator[None]:
+        self.subscribers += count
         try:
             yield
         finally:
-            self.subscribers -= 1
+            self.subscribers -= count
 
     async def _hear(self, channel: str, payload: bytes) -> None:
         try:

@@ -1,0 +1,91 @@
+"""Subscribers of one question who have had everything so far: one stream is read and answered, and all of them are told."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Generic, Protocol, TypeVar
+
+
+class Post(Protocol):
+    """What a stream says of itself while it is read. `subscribers` is how many it counts for."""
+
+    subscribers: int
+
+    def at_head(self, positions: Mapping[int, int], news: asyncio.Event) -> bool:
+        """Everything up to these positions was told. True ends the stream: somebody else goes on from here."""
+        ...
+
+    def telling(self, positions: Mapping[int, int]) -> None:
+        """The next item is about to be told; these are the positions behind it."""
+        ...
+
+
+class Alone:
+    """A stream that is shared with nobody."""
+
+    subscribers = 1
+
+    def at_head(self, positions: Mapping[int, int], news: asyncio.Event) -> bool:
+        return False
+
+    def telling(self, positions: Mapping[int, int]) -> None:
+        """Nobody else hears of it."""
+
+
+ALONE = Alone()
+
+
+class Seat(Protocol):
+    """A subscriber who is told by others' work."""
+
+    def sit(self) -> None:
+        """From now on what is told comes from the audience."""
+        ...
+
+
+Listening = TypeVar("Listening", bound=Seat)
+
+
+class Audience(Generic[Listening]):
+    """Where the shared stream stands, who is told by it, and who waits until it stands where they do.
+
+    Nobody joins between the reading of an item and its telling: they would have it twice, or never.
+    """
+
+    subscribers = 0
+    """Those who listen are counted where they sit."""
+
+    def __init__(self) -> None:
+        self.seats: dict[Listening, None] = {}
+        self.told: Mapping[int, int] = {}
+        self._next: Mapping[int, int] = {}
+        self._settled = False
+        self._waiting: set[asyncio.Event] = set()
+
+    def at_head(self, positions: Mapping[int, int], news: asyncio.Event) -> bool:
+        """Of the shared stream itself."""
+        self.told, self._settled = dict(positions), True
+        waiting, self._waiting = self._waiting, set()
+        for event in waiting:
+            event.set()
+        return False
+
+    def telling(self, positions: Mapping[int, int]) -> None:
+        self._next, self._settled = dict(positions), False
+
+    def has_told(self) -> None:
+        """The item that was announced has gone out to every seat."""
+        self.told = self._next
+
+    def join(self, seat: Listening, positions: Mapping[int, int], news: asyncio.Event) -> bool:
+        """False where the shared stream stands elsewhere; `news` is set when it is worth another try."""
+        if self._settled and positions == self.told:
+            self.seats[seat] = None
+            seat.sit()
+            return True
+        self._waiting.add(news)
+        return False
+
+    def leave(self, seat: Listening, news: asyncio.Event | None = None) -> None:
+        self.seats.pop(seat, None)
+        if news is not None:
+            self._waiting.discard(news)

@@ -1,0 +1,183 @@
+"""One answer for all who ask the same: executed and encoded once, with each subscriber's own id in front of the shared bytes."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import structlog
+from strawberry.types import ExecutionResult
+from strawberry.utils.aio import aclosing
+
+from app.realtime.audience import Audience
+from app.realtime.hub import Hub
+from schema.context import OperationContext
+from schema.json_body import encode
+from schema.question import Question
+from schema.websocket_protocol import AbortingWebSocketProtocol
+
+BREATH_EVERY = 256
+"""After so many sockets others have their turn."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What it takes to run an operation once for many: `make_context` gives it loaders of its own."""
+
+    schema: Any
+    query: str
+    operation_name: str | None
+    variables: Mapping[str, Any]
+    make_context: Callable[[], OperationContext]
+    present: Callable[..., Any]
+
+
+class Listener:
+    """A subscriber as the shared stream sees it. While it reads by itself, it looks for the moment to sit down."""
+
+    subscribers = 1
+
+    def __init__(self, stream: "SharedStream", protocol: AbortingWebSocketProtocol, operation_id: str) -> None:
+        self._stream = stream
+        self._protocol = protocol
+        self._head = b'{"id":' + encode(operation_id) + b',"type":"next","payload":'
+        self._news: asyncio.Event | None = None
+        self._left = False
+        self.sat = False
+        self.rose = asyncio.Event()
+        """Set when it has to go on by itself, from `cursor`; without one everything is over."""
+        self.cursor: str | None = None
+
+    def at_head(self, positions: Mapping[int, int], news: asyncio.Event) -> bool:
+        """Whoever comes here has a question that is sound, and has had everything."""
+        self._news = news
+        self._stream.start()
+        return not self._left and self._stream.audience.join(self, positions, news)
+
+    def telling(self, positions: Mapping[int, int]) -> None:
+        """Nobody else hears of it."""
+
+    def sit(self) -> None:
+        self.sat = True
+
+    def hear(self, payload: bytes, frames: dict[bytes, bytes]) -> bool:
+        """False where the client does not read, or is gone. Clients that chose the same id share even the frame."""
+        frame = frames.get(self._head)
+        if frame is None:
+            frame = frames[self._head] = frame_of(self._head + payload + b"}")
+        return self._protocol.send_frame(frame)
+
+    def rise(self, cursor: str | None) -> None:
+        self.cursor = cursor
+        self.rose.set()
+
+    def leave(self) -> None:
+        """Nothing more is sent to it. May be said twice."""
+        if not self._left:
+            self._left = True
+            self._stream.leave(self, self._news)
+
+
+class SharedStream:
+    """One question, with those who ask it. It is run when the first of them has caught up, and ends with the last."""
+
+    def __init__(self, opening: Opening, end: Callable[["SharedStream"], None]) -> None:
+        self.audience: Audience[Listener] = Audience()
+        self._opening = opening
+        self._end = end
+        self._listeners = 0
+        self._task: asyncio.Task[None] | None = None
+        self._hub: Hub | None = None
+
+    def listener(self, protocol: AbortingWebSocketProtocol, operation_id: str) -> Listener:
+        self._listeners += 1
+        return Listener(self, protocol, operation_id)
+
+    def leave(self, listener: Listener, news: asyncio.Event | None) -> None:
+        self.audience.leave(listener, news)
+        self._listeners -= 1
+        if not self._listeners:
+            self._end(self)
+            if self._task is not None:
+                self._task.cancel()
+
+    def start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="shared_stream")
+
+    async def _run(self) -> None:
+        asked, context = self._opening, self._opening.make_context()
+        context.post, self._hub = self.audience, context.hub
+        over = False
+        try:
+            results = await asked.schema.stream(
+                asked.query,
+                variable_values=dict(asked.variables),
+                context_value=context,
+                operation_name=asked.operation_name,
+            )
+            async with aclosing(results):
+                async for result in results:
+                    await self._tell(_payload(result, asked.present))
+            over = context.hub.is_stopping()
+        except Exception as error:  # noqa: BLE001 - each goes on by itself, and is told what is wrong
+            _log.warning("shared_stream.ended", error=type(error).__name__)
+        finally:
+            self._end(self)
+            for listener in list(self.audience.seats):
+                self._dismiss(listener, over=over)
+
+    async def _tell(self, payload: bytes) -> None:
+        frames: dict[bytes, bytes] = {}
+        for count, listener in enumerate(list(self.audience.seats), start=1):
+            # Who left while others had their turn is told nothing more.
+            if listener in self.audience.seats and not listener.hear(payload, frames):
+                # Slow, or gone: it goes on by itself from what it had, and is closed there if it does not read.
+                self._dismiss(listener, over=False)
+            if count % BREATH_EVERY == 0:
+                await asyncio.sleep(0)
+        self.audience.has_told()
+
+    def _dismiss(self, listener: Listener, *, over: bool) -> None:
+        self.audience.leave(listener)
+        listener.rise(None if over or self._hub is None else self._hub.cursor_at(self.audience.told))
+
+
+class SharedStreams:
+    """Those of a process, by their question."""
+
+    def __init__(self) -> None:
+        self._streams: dict[Question, SharedStream] = {}
+
+    def of(self, question: Question, opening: Opening) -> SharedStream:
+        stream = self._streams.get(question)
+        if stream is None:
+            stream = self._streams[question] = SharedStream(opening, partial(self._forget, question))
+        return stream
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def _forget(self, question: Question, stream: SharedStream) -> None:
+        if self._streams.get(question) is stream:
+            del self._streams[question]
+
+
+def _payload(result: ExecutionResult, present: Callable[..., Any]) -> bytes:
+    said: dict[str, Any] = {"data": result.data}
+    if result.errors:
+        said["errors"] = present(result.errors)
+    return encode(said)
+
+
+def frame_of(text: bytes) -> bytes:
+    """A text frame of a server, whole and unmasked: https://www.rfc-editor.org/rfc/rfc6455#section-5.2."""
+    length = len(text)
+    if length < 126:
+        return bytes((0x81, length)) + text
+    if length < 65_536:
+        return b"\x81\x7e" + length.to_bytes(2, "big") + text
+    return b"\x81\x7f" + length.to_bytes(8, "big") + text
