@@ -7,7 +7,7 @@ from app.domain.alert import Alert
 from app.domain.audience import Audience, audience_of
 from app.domain.conditions.observation import Nothing
 from app.domain.device import Device
-from app.domain.explained_record import explain_record, opened_at, without_names
+from app.domain.explained_record import explain_record, opened_at
 from app.domain.explained_telling import with_answer
 from app.domain.explanation import Explanation, Look, PlannedStep, explain_look, planned, why_excluded
 from app.domain.judgement import Sighting, blank_state
@@ -38,8 +38,7 @@ async def explain_alert(context: Context, principal: Principal, alert_id: str, u
     if alert is None:
         raise NotFoundError(f"there is no alert {alert_id[:64]!r}")
     now, tellings = context.clock.now(), await tellings_of(context, alert)
-    kept = (await context.store.events.timeline(only(alert.tenant_id), alert.id, MOST_EVENTS))[::-1]
-    events = without_names(kept, tellings.deliveries, principal.id)
+    events = (await context.store.events.timeline(only(alert.tenant_id), alert.id, MOST_EVENTS))[::-1]
     planned_next = await _next(context, alert)
     if user_id is None:
         planned_next += planned_tellings(alert, tellings.deliveries, tellings.bundles, now)

@@ -72,9 +72,13 @@ class Desk:
         )
 
     def _also_told(self, row: Delivery) -> tuple[str, ...]:
-        """Who else is told of the same event, by what may be shown of them."""
+        """Who else is told of the same event: shared channels by their names, people by their own."""
         others = [one for one in self.told.get(row.alert_id or "", ()) if one.seq == row.seq and one.id != row.id]
-        return tuple(dict.fromkeys(one.recipient for one in others if one.skipped_because is None))
+        return tuple(dict.fromkeys(self._name(one) for one in others if one.skipped_because is None))
+
+    def _name(self, row: Delivery) -> str:
+        channel = self.channels.get(row.channel_id)
+        return row.user_id or (row.recipient if channel is None else channel.name)
 
     def _first_receipt(self, line: Line, seq: int) -> str | None:
         """What the channel called the first message about this alert alone."""
@@ -90,12 +94,14 @@ async def open_desk(context: Context, parcels: Sequence[Parcel], channels: Mappi
     events = await store.events.at({(row.lane, row.seq) for row in rows})
     keys = sorted({key for event in events.values() if (key := device_of(event.alert)) is not None})
     alone = {parcel.delivery.alert_id or "" for parcel in parcels if parcel.delivery.alert_id is not None}
+    told = await store.deliveries.of_alerts(EVERY_TENANT, alone) if alone else {}
+    others = {one.channel_id for many in told.values() for one in many if one.user_id is None} - channels.keys()
     return Desk(
         context=context,
-        channels=channels,
+        channels={**channels, **(await store.channels.to_tell_by_id(others) if others else {})},
         alerts=alerts,
         events=events,
         devices=await store.devices.get_many(EVERY_TENANT, keys) if keys else {},
         tenants=await store.tenants.get_many({parcel.delivery.tenant_id for parcel in parcels}),
-        told=await store.deliveries.of_alerts(EVERY_TENANT, alone) if alone else {},
+        told=told,
     )

@@ -9,7 +9,7 @@ import msgspec
 
 from app.context import Context
 from app.domain.alert import Alert, AlertEventType, Change
-from app.domain.channel import Channel
+from app.domain.channel import Channel, public_name
 from app.domain.delivery import Delivery, DeliveryStatus, let_go
 from app.domain.telling import stand_ins
 from app.domain.tenant import EVERY_TENANT
@@ -93,7 +93,7 @@ class Outcomes:
             reason += f": {done.error}"
         detail: dict[str, object] = {"deliveryId": done.id, "channelId": done.channel_id, "attempts": done.attempts}
         if ended.other is not None:
-            reason += f"; {ended.other.name} tells it instead"
+            reason += f"; {public_name(ended.other)} tells it instead"
             detail["fallbackChannelId"] = ended.other.id
         return Change(type=kind, at=self.context.clock.now(), before=alert, after=alert, reason=reason, detail=detail)
 

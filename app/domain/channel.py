@@ -131,6 +131,11 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     disabled_because: str | None = None
 
 
+def public_name(channel: Channel) -> str:
+    """What everybody may know of it: nobody but its owner sees a personal one."""
+    return channel.name if channel.owner_id is None else f"another channel of {channel.owner_id}"
+
+
 def wants(channel: Channel, severity: Severity) -> bool:
     return not channel.severities or severity in channel.severities
 

@@ -3,10 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-import msgspec
-
 from app.domain.alert import Alert, AlertEvent, AlertEventType, Severity
-from app.domain.delivery import Delivery
 from app.domain.explanation import Explanation, ExplanationStep, PlannedStep, clock
 from app.domain.planned_tellings import FATE, names
 from app.domain.telling import BEGINS, why_quiet
@@ -20,21 +17,6 @@ def explain_record(alert: Alert, events: Sequence[AlertEvent], planned: Sequence
     steps = [step for event in events for step in _of_event(event)]
     in_order = sorted(planned, key=lambda step: step.at)
     return Explanation(summary=_summary(alert, now), steps=tuple(steps), next=tuple(in_order))
-
-
-def without_names(events: Sequence[AlertEvent], deliveries: Sequence[Delivery], asker: str) -> list[AlertEvent]:
-    """The events as they may be told to whoever asks: what stood in for somebody else's own channel has its name from its owner."""
-    personal = {one.id: one for one in deliveries if one.user_id not in (None, asker)}
-    return [_without_name(event, personal) for event in events]
-
-
-def _without_name(event: AlertEvent, personal: Mapping[str, Delivery]) -> AlertEvent:
-    detail = event.detail or {}
-    one = personal.get(str(detail.get("deliveryId")))
-    if one is None or "fallbackChannelId" not in detail:
-        return event
-    reason = f"{one.event} to {one.recipient}: {one.error}; another channel of their own tells it instead"
-    return msgspec.structs.replace(event, reason=reason)
 
 
 def opened_at(alert: Alert, events: Sequence[AlertEvent]) -> datetime:

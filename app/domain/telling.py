@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from app.domain.alert import SEVERITY_RANK, Alert, AlertEvent, AlertEventType, Resolution
-from app.domain.channel import Channel, ChannelKind, WebhookFormat, wants
+from app.domain.channel import Channel, ChannelKind, WebhookFormat, public_name, wants
 from app.domain.delivery import HANDED_OVER, NOT_OPENED, Delivery, DeliveryStatus, Line, NotYet, Skip, skipped
 from app.domain.fate import is_told
 from app.domain.preferences import Hold, Preferences, hold, skip_reason
@@ -162,7 +162,7 @@ def stand_ins(failed: Delivery, channel: Channel, other: Channel, everybody: Seq
             id=f"{failed.alert_id}-{failed.seq}-{other.id}{_mark(address)}",
             channel_id=other.id,
             recipient=recipient_shown(other, address),
-            reason=f"stands in for {channel.name}: {why}",
+            reason=f"stands in for {public_name(channel)}: {why}",
             status=DeliveryStatus.PENDING,
             created_at=now,
             address=address,

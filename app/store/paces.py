@@ -8,7 +8,7 @@ import msgspec
 from app.domain.tenant import EVERY_TENANT
 from app.store.mongo import Mongo
 
-_KEPT = timedelta(hours=1)
+_KEPT = timedelta(days=365)
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):

@@ -290,3 +290,25 @@ async def test_before_five_minutes_have_passed_it_is_tried_again(world: World, m
     world.clock.advance(timedelta(minutes=minutes).total_seconds())
     await world.send()
     assert (await row(world, first, alert)).status is DeliveryStatus.PENDING
+
+
+async def test_the_names_of_own_channels_are_nobody_elses_to_read(world: World) -> None:
+    await member(world, mate)
+    one = await world.channel(mate, "/one", personal=True, name="Secret phone")
+    await world.channel(mate, "/two", personal=True, name="Secret pager")
+    alert = await world.open()
+    world.receiver.answers = [403]
+    await world.send()
+    assert (await row(world, one, alert)).status is DeliveryStatus.FAILED
+    shown = str([one.reason for one in await world.deliveries()]) + str(await world.events(alert))
+    assert "Secret" not in shown
+    assert "stands in for another channel of mats: answered 403" in shown
+
+
+async def test_a_message_names_the_channels_that_are_told_as_well(world: World) -> None:
+    await world.channel(path="/one", name="Night shift")
+    await world.channel(path="/two", name="Owners", config=SlackInput(webhook_url=f"{world.receiver.url}/two"))
+    await world.open()
+    await world.send()
+    [text] = [call.body.decode() for call in world.receiver.calls if call.path == "/hook/two"]
+    assert "Night shift" in text
