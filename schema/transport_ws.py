@@ -195,14 +195,15 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[object, None]):
         try:
             cursor: str | None = None
             while True:
-                context = self._new_context()
+                context: object = self._new_context()
                 listener = None if extensions else self._listen(operation, context, cursor)
                 if not await self._answer(operation, context, extensions):
                     return
                 if listener is None or not listener.sat:
                     break
-                # From here on others' work is sent to this socket; this task only waits until that ends.
-                with cast(OperationContext, context).hub.subscribed():
+                # From here on others' work is sent to this socket; this task only waits until that ends, and holds nothing else.
+                hub, context = cast(OperationContext, context).hub, None
+                with hub.subscribed():
                     await listener.rose.wait()
                 if (cursor := listener.cursor) is None:
                     break
