@@ -30,11 +30,15 @@ class DeliveryStore:
         changes = [({"_id": one.id}, {"$set": _body(one)}) for one in deliveries]
         await self._deliveries.update_each(EVERY_TENANT, changes, session=session)
 
-    async def due(self, now: datetime, limit: int, but_for: Collection[str] = ()) -> list[Delivery]:
-        """What may be taken now, the longest due first, but for some tenants."""
+    async def due(
+        self, now: datetime, limit: int, but_tenants: Collection[str] = (), but_channels: Collection[str] = ()
+    ) -> list[Delivery]:
+        """What may be taken now, the longest due first, but for some tenants and channels."""
         where: Document = {"next_attempt_at": {"$gt": _LONG_AGO, "$lte": now}, "status": _ON_THE_WAY}
-        if but_for:
-            where["tenant_id"] = {"$nin": sorted(but_for)}
+        if but_tenants:
+            where["tenant_id"] = {"$nin": sorted(but_tenants)}
+        if but_channels:
+            where["channel_id"] = {"$nin": sorted(but_channels)}
         return await self._found(EVERY_TENANT, where, sort=[("next_attempt_at", 1)], limit=limit)
 
     async def next_due(self) -> datetime | None:
