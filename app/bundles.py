@@ -30,10 +30,9 @@ def recipient_of(delivery: Delivery) -> Recipient:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What a recipient may hear now: the times of the last messages, and what of `found` is to be taken."""
+    """What a recipient may hear now: the times of the last messages, and what is to be taken."""
 
     recipient: Recipient
-    found: Sequence[Delivery]
     sent: tuple[datetime, ...]
     chosen: Sequence[Delivery]
 
@@ -60,27 +59,27 @@ async def take_turns(
     await _give_back(context, lost, lease)
     mine = [(plan, wanted[plan.recipient]) for plan in plans if _key(plan.recipient) in won]
     alone = [Parcel(rows[0], lease) for _, rows in mine if len(rows) == 1 and rows[0].held is None]
-    together = [(plan, rows) for plan, rows in mine if len(rows) > 1 or rows[0].held is not None]
+    together = [rows for _, rows in mine if len(rows) > 1 or rows[0].held is not None]
     return alone + (await _bundled(context, together, lease) if together else [])
 
 
 async def _plans(context: Context, firsts: Sequence[Delivery], now: datetime) -> list[_Plan]:
-    rows: dict[Recipient, list[Delivery]] = {recipient_of(one): [] for one in firsts}
-    for one in await context.store.deliveries.of_recipients(firsts, now, MOST_IN_BUNDLE):
-        if recipient_of(one) in rows:
-            rows[recipient_of(one)].append(one)
-    sent = await context.store.paces.sent([_key(recipient) for recipient in rows])
-    plans, later = list[_Plan](), dict[str, datetime]()
-    for recipient, found in rows.items():
-        times = sent.get(_key(recipient), ())
-        due = [one for one in found if one.next_attempt_at is not None]
-        if (at := not_before(times, now)) > now:
-            later.update({one.id: at for one in due})
-        elif due:
-            alone = not recent_of(times, now) and all(one.held is None for one in due)
-            plans.append(_Plan(recipient, found, times, due[:1] if alone else due))
-    await context.store.deliveries.put_off(later, now)
-    return plans
+    sent = await context.store.paces.sent([_key(recipient_of(one)) for one in firsts])
+    later, free = dict[datetime, list[Delivery]](), list[Delivery]()
+    for one in firsts:
+        at = not_before(sent.get(_key(recipient_of(one)), ()), now)
+        (later.setdefault(at, []) if at > now else free).append(one)
+    for at, some in later.items():
+        await context.store.deliveries.put_off(at, some, now)
+    due: dict[Recipient, list[Delivery]] = {}
+    for one in await context.store.deliveries.of_recipients(free, now, MOST_IN_BUNDLE) if free else []:
+        due.setdefault(recipient_of(one), []).append(one)
+    return [_plan(recipient, rows, sent.get(_key(recipient), ()), now) for recipient, rows in due.items()]
+
+
+def _plan(recipient: Recipient, due: Sequence[Delivery], sent: tuple[datetime, ...], now: datetime) -> _Plan:
+    alone = not recent_of(sent, now) and all(one.held is None for one in due)
+    return _Plan(recipient, sent, due[:1] if alone else due)
 
 
 async def _wanted(
@@ -110,16 +109,17 @@ async def _give_back(context: Context, taken: Sequence[Delivery], lease: str) ->
     await context.store.deliveries.settle([after(one, NotYet(now), 0, now) for one in taken], [lease] * len(taken))
 
 
-async def _bundled(context: Context, plans: Iterable[tuple[_Plan, list[Delivery]]], lease: str) -> list[Parcel]:
+async def _bundled(context: Context, groups: Iterable[list[Delivery]], lease: str) -> list[Parcel]:
     """Makes bundles of what was taken and of what waits right behind it. A bundle is written before its members are in it: an empty
     one is found by the next look, and its members are as free as before."""
     now = context.clock.now()
-    made = {_bundle_of(rows, now, lease): (plan, rows) for plan, rows in plans}
+    made = {_bundle_of(rows, now, lease): rows for rows in groups}
     await context.store.deliveries.insert(list(made))
-    frozen = [_frozen(one, bundle) for bundle, (_, rows) in made.items() for one in rows]
+    frozen = [_frozen(one, bundle) for bundle, rows in made.items() for one in rows]
     await context.store.deliveries.settle(frozen, [lease] * len(frozen))
+    waiting = await context.store.deliveries.behind(frozen)
     await context.store.deliveries.freeze(
-        {bundle.id: [one.id for one in _behind(rows, plan.found)] for bundle, (plan, rows) in made.items()}
+        {bundle.id: [one.id for one in _behind(rows, waiting)] for bundle, rows in made.items()}
     )
     members = await context.store.deliveries.members([bundle.id for bundle in made])
     return [Parcel(bundle, lease, members.get(bundle.id, ())) for bundle in made]
@@ -160,12 +160,7 @@ def _frozen(one: Delivery, bundle: Delivery) -> Delivery:
     )
 
 
-def _behind(taken: Sequence[Delivery], found: Sequence[Delivery]) -> list[Delivery]:
-    """What waits for one of those that were taken, each line only as far as it waits without a gap."""
-    ids, lines = {one.id for one in taken}, {one.line: one for one in taken}
-    behind: list[Delivery] = []
-    for one in found:
-        if one.id not in ids and one.next_attempt_at is None and one.line in lines and one.seq > lines[one.line].seq:
-            behind.append(one)
-            lines[one.line] = one
-    return behind
+def _behind(taken: Sequence[Delivery], waiting: Iterable[Delivery]) -> list[Delivery]:
+    """What waits for one of those that were taken."""
+    lines = {one.line: one.seq for one in taken}
+    return [one for one in waiting if one.line in lines and one.seq > lines[one.line]]

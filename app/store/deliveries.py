@@ -68,27 +68,39 @@ class DeliveryStore:
         changes = [({"_id": one.id, "lease": lease}, {"$set": _body(one)}) for one, lease in zip(deliveries, leases, strict=True)]
         return await self._deliveries.update_each(EVERY_TENANT, changes)
 
-    async def put_off(self, until: Mapping[str, datetime], now: datetime) -> None:
-        """Nobody looks at deliveries, by their ids, again before these times; what was taken meanwhile is left alone."""
-        for at in set(until.values()):
-            ids = sorted(delivery_id for delivery_id, when in until.items() if when == at)
-            where = {"_id": {"$in": ids}, "status": _ON_THE_WAY, "next_attempt_at": {"$lte": now}}
-            await self._deliveries.update(EVERY_TENANT, where, {"$set": {"next_attempt_at": at}})
+    async def put_off(self, until: datetime, recipients: Collection[Delivery], now: datetime) -> None:
+        """Whatever is due for the recipients of these is looked at again at this time; what was taken meanwhile is left alone."""
+        groups: dict[tuple[str, str], list[Delivery]] = {}
+        for one in recipients:
+            # Whoever has no address of their own is the channel: many channels of a tenant are one update.
+            groups.setdefault((one.tenant_id, one.channel_id if one.address else ""), []).append(one)
+        for group in groups.values():
+            await self._deliveries.update(EVERY_TENANT, {**_to(group), **_due_first(now)}, {"$set": {"next_attempt_at": until}})
 
-    async def of_recipients(self, deliveries: Sequence[Delivery], now: datetime, limit: int) -> list[Delivery]:
-        """Everything that is to be told the recipients of these now, or right behind that: what is due for the first time, and
-        what waits for it. In the order of the record."""
-        due = {"status": _ON_THE_WAY, "next_attempt_at": {"$lte": now}, "error": None}
-        behind = {"status": DeliveryStatus.PENDING.value, "next_attempt_at": None}
+    async def of_recipients(self, recipients: Sequence[Delivery], now: datetime, limit: int) -> list[Delivery]:
+        """What is due for the first time for the recipients of these, in the order of the record: `limit` of each at most. Where
+        that is a lot, some recipients are left for the next time, when those before them are looked after."""
+        order = [("seq", 1), ("_id", 1)]
+        found = await self._found(EVERY_TENANT, {**_to(recipients), **_due_first(now)}, sort=order, limit=limit)
+        if len(found) == limit:
+            found = []
+            for one in recipients:
+                if len(found) < limit:
+                    found += await self._found(EVERY_TENANT, {**_to([one]), **_due_first(now)}, sort=order, limit=limit)
+        # Of several channels with several addresses each, not every pair was asked for.
+        asked = {(one.tenant_id, one.channel_id, one.address) for one in recipients}
+        return [one for one in found if (one.tenant_id, one.channel_id, one.address) in asked]
+
+    async def behind(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """What waits for its turn in the lines of these, in the order of the record."""
         where = {
-            "channel_id": {"$in": sorted({one.channel_id for one in deliveries})},
-            "address": {"$in": sorted({one.address for one in deliveries})},
+            "tenant_id": {"$in": sorted({one.tenant_id for one in deliveries})},
+            "alert_id": {"$in": sorted({one.alert_id or "" for one in deliveries})},
+            "status": DeliveryStatus.PENDING.value,
+            "next_attempt_at": None,
             "bundle_id": None,
-            "bundling": None,
-            "alert_id": {"$ne": None},
-            "$or": [due, behind],
         }
-        return await self._found(EVERY_TENANT, where, sort=[("seq", 1), ("_id", 1)], limit=limit)
+        return await self._found(EVERY_TENANT, where, sort=[("seq", 1), ("_id", 1)])
 
     async def freeze(self, members: Mapping[str, Collection[str]]) -> None:
         """Puts deliveries that nobody has taken into bundles, by the bundle's id; from now on they go the bundle's way."""
@@ -146,3 +158,24 @@ def _body(delivery: Delivery) -> Document:
     document = to_document(delivery)
     del document["_id"]
     return document
+
+
+def _to(recipients: Sequence[Delivery]) -> Document:
+    """Whatever goes to one of these tenants, channels and addresses: an $or of the recipients takes seconds to plan."""
+    return {
+        "tenant_id": {"$in": sorted({one.tenant_id for one in recipients})},
+        "channel_id": {"$in": sorted({one.channel_id for one in recipients})},
+        "address": {"$in": sorted({one.address for one in recipients})},
+    }
+
+
+def _due_first(now: datetime) -> Document:
+    """What is due and goes with what else its recipient is to hear: neither a test nor a bundle, and not tried before."""
+    return {
+        "status": _ON_THE_WAY,
+        "next_attempt_at": {"$gt": _LONG_AGO, "$lte": now},
+        "error": None,
+        "bundle_id": None,
+        "bundling": None,
+        "alert_id": {"$ne": None},
+    }
