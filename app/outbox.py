@@ -7,7 +7,7 @@ import msgspec
 
 from app.context import Context
 from app.domain.alert import AlertEvent
-from app.domain.delivery import Delivery, Line
+from app.domain.delivery import Delivery, Line, standing
 from app.domain.rule import Rule
 from app.domain.telling import BEGINS, TOLD, tellings, why_nobody
 from app.domain.tenant import Scope
@@ -32,7 +32,7 @@ async def tell_of(context: Context, events: Sequence[AlertEvent], session: Sessi
             book, rule = books[event.tenant_id], rules.get((event.tenant_id, event.alert.rule_key))
             # One after the other: an alert may open and end in one transaction.
             mine = list(tellings(event, book, rule, past, now, keep))
-            past.update({one.line: one for one in mine})
+            past.update({one.line: standing(past.get(one.line), one) for one in mine})
             written += mine
         named.append(_named(event, mine) if event.type in BEGINS else event)
     return named, written
@@ -48,7 +48,10 @@ def _named(event: AlertEvent, mine: Sequence[Delivery]) -> AlertEvent:
 async def _past(context: Context, told: Sequence[AlertEvent], session: Session) -> dict[Line, Delivery]:
     tenants = Scope(frozenset(event.tenant_id for event in told))
     known = await context.store.deliveries.of_alerts(tenants, {event.alert_id for event in told}, session)
-    return {one.line: one for many in known.values() for one in many}
+    past: dict[Line, Delivery] = {}
+    for one in (one for many in known.values() for one in many):
+        past[one.line] = standing(past.get(one.line), one)
+    return past
 
 
 async def _rules(context: Context, told: Sequence[AlertEvent], session: Session) -> dict[tuple[str, str], Rule]:

@@ -31,7 +31,7 @@ _PROGRAMS = (ChannelKind.WEBHOOK, ChannelKind.PAGERDUTY)
 _HEARD_OF_AGAIN = (Resolution.RECOVERED, Resolution.LATE_HEARTBEATS)
 
 Past = Mapping[Line, Delivery]
-"""The newest telling of each line."""
+"""The telling of each line that the next one goes by: the newest, as a rule."""
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.domain.alert import Alert, Severity
+from app.domain.alert import Alert, AlertEventType, Severity
 from app.domain.channel import Channel
 from app.domain.channel_input import SlackInput
 from app.domain.delivery import NOT_OPENED, DeliveryStatus
@@ -156,3 +156,17 @@ async def test_what_is_critical_does_not_wait_for_the_digest(world: World) -> No
     await alarm(world, "fire", severity=Severity.CRITICAL)
     await world.send()
     assert len(world.receiver.calls) == 1
+
+
+async def test_an_end_is_told_in_the_morning_though_it_got_worse_in_between(world: World) -> None:
+    await asleep(world, at=IN_THE_NIGHT - timedelta(hours=5))
+    alert = await alarm(world, "fridge", severity=Severity.MEDIUM)
+    await world.send()
+    world.go_to(IN_THE_NIGHT)
+    await world.change(AlertEventType.SEVERITY_CHANGED, alert, severity=Severity.HIGH)
+    await world.end(alert)
+    await until(world, MORNING)
+    statuses = {one.type: one.status for one in await world.deliveries()}
+    assert statuses[AlertEventType.SEVERITY_CHANGED] is DeliveryStatus.SKIPPED
+    assert statuses[AlertEventType.RESOLVED] is DeliveryStatus.SENT
+    assert len(world.receiver.calls) == 2
