@@ -196,6 +196,15 @@ def standing(before: Delivery | None, one: Delivery) -> Delivery:
     return before if one.status is DeliveryStatus.SKIPPED else one
 
 
+def let_out(held: Iterable[Delivery], now: datetime) -> list[Delivery]:
+    """Those that are held until later, as they are when something that cannot wait is to follow them."""
+    return [
+        msgspec.structs.replace(one, held=None, not_before=None, next_attempt_at=None if one.next_attempt_at is None else now)
+        for one in held
+        if one.status is DeliveryStatus.PENDING and one.bundle_id is None and one.not_before is not None and one.not_before > now
+    ]
+
+
 def let_go(finished: Sequence[Delivery], known: Iterable[Delivery], now: datetime) -> list[Delivery]:
     """What becomes of those that waited for tellings which have come to their end; `known` are all of the same alerts."""
     rows = {one.id: one for one in (*known, *finished)}

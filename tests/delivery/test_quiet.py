@@ -170,3 +170,27 @@ async def test_an_end_is_told_in_the_morning_though_it_got_worse_in_between(worl
     assert statuses[AlertEventType.SEVERITY_CHANGED] is DeliveryStatus.SKIPPED
     assert statuses[AlertEventType.RESOLVED] is DeliveryStatus.SENT
     assert len(world.receiver.calls) == 2
+
+
+async def test_what_gets_critical_in_the_night_wakes_them_with_what_was_held_of_it(world: World) -> None:
+    own = await asleep(world)
+    alert = await alarm(world, "fridge", severity=Severity.MEDIUM)
+    await alarm(world, "oven")
+    await world.change(AlertEventType.SEVERITY_CHANGED, alert, severity=Severity.HIGH)
+    await world.send(60)
+    assert world.receiver.calls == []
+    await world.change(AlertEventType.SEVERITY_CHANGED, alert, severity=Severity.CRITICAL)
+    for _ in range(10):
+        await world.send(5)
+    assert "oven" not in text(world)
+    told = [one for one in await world.deliveries() if one.alert_id == alert.id]
+    assert [one.status for one in told] == [DeliveryStatus.SENT] * 3
+    assert {one.channel_id for one in told} == {own.id}
+
+
+async def test_what_gets_critical_does_not_wait_for_the_digest(world: World) -> None:
+    await asleep(world, at=datetime(2026, 11, 21, 12, 10, tzinfo=UTC), quiet_hours=None, digest_sec=3600)
+    alert = await alarm(world, "fire")
+    await world.change(AlertEventType.SEVERITY_CHANGED, alert, severity=Severity.CRITICAL)
+    await world.send()
+    assert "fire" in text(world)
