@@ -119,7 +119,7 @@ async def _bundled(context: Context, groups: Iterable[list[Delivery]], lease: st
     await context.store.deliveries.settle(frozen, [lease] * len(frozen))
     waiting = await context.store.deliveries.behind(frozen)
     await context.store.deliveries.freeze(
-        {bundle.id: [one.id for one in _behind(rows, waiting)] for bundle, rows in made.items()}
+        {bundle.id: [one.id for one in _behind(rows, waiting, now)] for bundle, rows in made.items()}
     )
     members = await context.store.deliveries.members([bundle.id for bundle in made])
     return [Parcel(bundle, lease, members.get(bundle.id, ())) for bundle in made]
@@ -160,7 +160,14 @@ def _frozen(one: Delivery, bundle: Delivery) -> Delivery:
     )
 
 
-def _behind(taken: Sequence[Delivery], waiting: Iterable[Delivery]) -> list[Delivery]:
-    """What waits for one of those that were taken."""
+def _behind(taken: Sequence[Delivery], waiting: Iterable[Delivery], now: datetime) -> list[Delivery]:
+    """What waits for one of those that were taken and may be told with it, each line up to what is held for longer."""
     lines = {one.line: one.seq for one in taken}
-    return [one for one in waiting if one.line in lines and one.seq > lines[one.line]]
+    behind: list[Delivery] = []
+    for one in waiting:
+        if one.line in lines and one.seq > lines[one.line]:
+            if one.not_before is not None and one.not_before > now:
+                del lines[one.line]
+            else:
+                behind.append(one)
+    return behind

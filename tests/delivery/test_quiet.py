@@ -194,3 +194,20 @@ async def test_what_gets_critical_does_not_wait_for_the_digest(world: World) -> 
     await world.change(AlertEventType.SEVERITY_CHANGED, alert, severity=Severity.CRITICAL)
     await world.send()
     assert "fire" in text(world)
+
+
+async def test_what_quiet_hours_hold_goes_in_no_bundle_before_they_end(world: World) -> None:
+    await asleep(world, at=datetime(2026, 11, 21, 20, 59, 57, tzinfo=UTC))
+    for name in ("fridge", "oven"):
+        await alarm(world, name)
+    await world.send()
+    worse = await alarm(world, "freezer", severity=Severity.LOW)
+    world.later(4)
+    await world.change(AlertEventType.SEVERITY_CHANGED, worse, severity=Severity.HIGH)
+    await world.send(1)
+    assert "oven" in text(world)
+    [held] = [one for one in await world.deliveries() if one.type is AlertEventType.SEVERITY_CHANGED]
+    assert held.status is DeliveryStatus.PENDING
+    await until(world, MORNING + timedelta(days=1))
+    [told] = [one for one in await world.deliveries() if one.type is AlertEventType.SEVERITY_CHANGED]
+    assert told.status is DeliveryStatus.SENT
