@@ -2,7 +2,7 @@
 are looked after at once."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
@@ -11,7 +11,7 @@ import msgspec
 
 from app.context import Context
 from app.domain.channel import Channel
-from app.domain.delivery import LEASE, Delivery, DeliveryStatus, NotYet, Outcome, Skip, after
+from app.domain.delivery import LEASE, Delivery, DeliveryStatus, NotYet, Skip, after
 from app.domain.message import Bundling
 from app.domain.pace import MOST_IN_BUNDLE, not_before, recent_of
 from app.domain.telling import before_sending
@@ -30,15 +30,19 @@ def recipient_of(delivery: Delivery) -> Recipient:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What a recipient may hear now: the times of the last messages, and what is to be taken."""
+    """What a recipient may hear now: the times of the last messages, what is told, and what turned out to be nobody's to hear."""
 
     recipient: Recipient
     sent: tuple[datetime, ...]
-    chosen: Sequence[Delivery]
+    told: Sequence[Delivery]
+    left: Sequence[Delivery]
 
     def turn(self, now: datetime) -> Turn:
         after_ = (*recent_of(self.sent, now), now)
         return Turn(recipient=_key(self.recipient), tenant_id=self.recipient[0], before=self.sent, after=after_)
+
+
+Judge = Callable[[Delivery], Skip | NotYet | None]
 
 
 async def take_turns(
@@ -46,67 +50,73 @@ async def take_turns(
 ) -> list[Parcel]:
     """What goes out now to the recipients of `firsts`: a delivery or a bundle each, or nothing yet."""
     now, lease = context.clock.now(), uuid4().hex
-    plans = await _plans(context, firsts, now)
-    chosen = [one.id for plan in plans for one in plan.chosen]
-    taken = await context.store.deliveries.claim(chosen, lease, now) if chosen else []
-    wanted = await _wanted(context, outcomes, channels, taken, lease)
-    plans = [plan for plan in plans if plan.recipient in wanted]
-    if not plans:
-        return []
-    # Only now: what turned out to be nobody's to hear costs no turn.
-    won = await context.store.paces.take([plan.turn(now) for plan in plans], lease)
-    lost = [one for plan in plans if _key(plan.recipient) not in won for one in wanted[plan.recipient]]
-    await _give_back(context, lost, lease)
-    mine = [(plan, wanted[plan.recipient]) for plan in plans if _key(plan.recipient) in won]
-    alone = [Parcel(rows[0], lease) for _, rows in mine if len(rows) == 1 and rows[0].held is None]
-    together = [rows for _, rows in mine if len(rows) > 1 or rows[0].held is not None]
+    due, sent = await _due(context, firsts, now)
+    alert_ids = sorted({one.alert_id or "" for rows in due.values() for one in rows})
+    alerts = await context.store.alerts.get_many(EVERY_TENANT, alert_ids) if alert_ids else {}
+
+    def judge(one: Delivery) -> Skip | NotYet | None:
+        return before_sending(one, alerts.get(one.alert_id or ""), channels.get(one.channel_id), now)
+
+    plans = [_plan(recipient, rows, sent[recipient], judge, now) for recipient, rows in due.items()]
+    turns = [plan.turn(now) for plan in plans if plan.told]
+    # Before anything is claimed: of two at once, each would claim a part of the storm, and the one's would miss the bundle.
+    won = await context.store.paces.take(turns, lease) if turns else set()
+    chosen = [one.id for plan in plans for one in (*plan.left, *(plan.told if _key(plan.recipient) in won else ()))]
+    taken = await context.store.deliveries.claim_in_turn(chosen, lease, now) if chosen else []
+    told = await _told(context, outcomes, judge, taken, lease)
+    alone = [Parcel(rows[0], lease) for rows in told.values() if len(rows) == 1 and rows[0].held is None]
+    together = [rows for rows in told.values() if len(rows) > 1 or rows[0].held is not None]
     return alone + (await _bundled(context, together, lease) if together else [])
 
 
-async def _plans(context: Context, firsts: Sequence[Delivery], now: datetime) -> list[_Plan]:
-    sent = await context.store.paces.sent([_key(recipient_of(one)) for one in firsts])
+async def _due(
+    context: Context, firsts: Sequence[Delivery], now: datetime
+) -> tuple[dict[Recipient, list[Delivery]], dict[Recipient, tuple[datetime, ...]]]:
+    """What is due for recipients whose time it is, and when they were told something last; the others wait for theirs."""
+    known = await context.store.paces.sent([_key(recipient_of(one)) for one in firsts])
+    sent = {recipient_of(one): known.get(_key(recipient_of(one)), ()) for one in firsts}
     later, free = dict[datetime, list[Delivery]](), list[Delivery]()
     for one in firsts:
-        at = not_before(sent.get(_key(recipient_of(one)), ()), now)
+        at = not_before(sent[recipient_of(one)], now)
         (later.setdefault(at, []) if at > now else free).append(one)
     for at, some in later.items():
         await context.store.deliveries.put_off(at, some, now)
     due: dict[Recipient, list[Delivery]] = {}
     for one in await context.store.deliveries.of_recipients(free, now, MOST_IN_BUNDLE) if free else []:
         due.setdefault(recipient_of(one), []).append(one)
-    return [_plan(recipient, rows, sent.get(_key(recipient), ()), now) for recipient, rows in due.items()]
+    return due, sent
 
 
-def _plan(recipient: Recipient, due: Sequence[Delivery], sent: tuple[datetime, ...], now: datetime) -> _Plan:
-    alone = not recent_of(sent, now) and all(one.held is None for one in due)
-    return _Plan(recipient, sent, due[:1] if alone else due)
+def _plan(recipient: Recipient, due: Sequence[Delivery], sent: tuple[datetime, ...], judge: Judge, now: datetime) -> _Plan:
+    left = [one for one in due if judge(_taken(one)) is not None]
+    told = [one for one in due if judge(_taken(one)) is None]
+    alone = not recent_of(sent, now) and all(one.held is None for one in told)
+    return _Plan(recipient, sent, told[:1] if alone else told, left)
 
 
-async def _wanted(
-    context: Context, outcomes: Outcomes, channels: Mapping[str, Channel], taken: Sequence[Delivery], lease: str
+def _taken(one: Delivery) -> Delivery:
+    return msgspec.structs.replace(one, attempts=one.attempts + 1)
+
+
+async def _told(
+    context: Context, outcomes: Outcomes, judge: Judge, taken: Sequence[Delivery], lease: str
 ) -> dict[Recipient, list[Delivery]]:
     """What somebody is to hear, by recipient; what nobody is to hear of any more, or not yet, is written so."""
-    alerts = await context.store.alerts.get_many(EVERY_TENANT, sorted({one.alert_id or "" for one in taken})) if taken else {}
-    now, wanted = context.clock.now(), dict[Recipient, list[Delivery]]()
+    now, told = context.clock.now(), dict[Recipient, list[Delivery]]()
     ended: dict[int, list[Ended]] = {}
     held: list[Delivery] = []
     for one in sorted(taken, key=lambda one: (one.seq, one.id)):
-        outcome: Outcome | None = before_sending(one, alerts.get(one.alert_id or ""), channels.get(one.channel_id), now)
+        outcome = judge(one)
         if isinstance(outcome, Skip):
             ended.setdefault(one.lane, []).append(Ended(after(one, outcome, 0, now), lease))
         elif isinstance(outcome, NotYet):
             held.append(after(one, outcome, 0, now))
         else:
-            wanted.setdefault(recipient_of(one), []).append(one)
+            told.setdefault(recipient_of(one), []).append(one)
     for some in ended.values():
         await outcomes.keep(some)
     await context.store.deliveries.settle(held, [lease] * len(held))
-    return wanted
-
-
-async def _give_back(context: Context, taken: Sequence[Delivery], lease: str) -> None:
-    now = context.clock.now()
-    await context.store.deliveries.settle([after(one, NotYet(now), 0, now) for one in taken], [lease] * len(taken))
+    return told
 
 
 async def _bundled(context: Context, groups: Iterable[list[Delivery]], lease: str) -> list[Parcel]:

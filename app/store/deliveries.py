@@ -57,11 +57,21 @@ class DeliveryStore:
     async def claim(self, delivery_ids: Collection[str], lease: str, now: datetime) -> list[Delivery]:
         """Those of the deliveries that are due and were not taken by another meanwhile, each with one more try: they are for
         `lease` alone until it ends."""
-        where = {"_id": {"$in": sorted(delivery_ids)}, "status": _ON_THE_WAY, "next_attempt_at": {"$lte": now}}
+        return await self._claim(delivery_ids, lease, now, {"status": _ON_THE_WAY, "next_attempt_at": {"$lte": now}})
+
+    async def claim_in_turn(self, delivery_ids: Collection[str], lease: str, now: datetime) -> list[Delivery]:
+        """The same for deliveries that were due when they were looked at, for whoever has their recipient's turn: that others put
+        them off since, because the turn was taken, takes nothing away."""
+        put_off = {"status": DeliveryStatus.PENDING.value, "next_attempt_at": {"$gt": _LONG_AGO}}
+        due = {"status": _ON_THE_WAY, "next_attempt_at": {"$lte": now}}
+        return await self._claim(delivery_ids, lease, now, {"$or": [due, put_off]})
+
+    async def _claim(self, delivery_ids: Collection[str], lease: str, now: datetime, free: Document) -> list[Delivery]:
+        those = {"_id": {"$in": sorted(delivery_ids)}}
         taken = {"status": DeliveryStatus.SENDING.value, "lease": lease, "next_attempt_at": now + LEASE}
-        if not await self._deliveries.update(EVERY_TENANT, where, {"$set": taken, "$inc": {"attempts": 1}}):
+        if not await self._deliveries.update(EVERY_TENANT, {**those, **free}, {"$set": taken, "$inc": {"attempts": 1}}):
             return []
-        return await self._found(EVERY_TENANT, {"_id": where["_id"], "lease": lease})
+        return await self._found(EVERY_TENANT, {**those, "lease": lease})
 
     async def settle(self, deliveries: Sequence[Delivery], leases: Sequence[str]) -> int:
         """Writes what became of tries, each under the lease that it was taken with; what another has by now is left alone."""
@@ -75,7 +85,9 @@ class DeliveryStore:
             # Whoever has no address of their own is the channel: many channels of a tenant are one update.
             groups.setdefault((one.tenant_id, one.channel_id if one.address else ""), []).append(one)
         for group in groups.values():
-            await self._deliveries.update(EVERY_TENANT, {**_to(group), **_due_first(now)}, {"$set": {"next_attempt_at": until}})
+            # PENDING also where a lease ran out: later is when it is due, and not when another may take it.
+            later = {"status": DeliveryStatus.PENDING.value, "next_attempt_at": until}
+            await self._deliveries.update(EVERY_TENANT, {**_to(group), **_due_first(now)}, {"$set": later})
 
     async def of_recipients(self, recipients: Sequence[Delivery], now: datetime, limit: int) -> list[Delivery]:
         """What is due for the first time for the recipients of these, in the order of the record: `limit` of each at most. Where
