@@ -2,7 +2,7 @@
 are looked after at once."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
@@ -11,7 +11,7 @@ import msgspec
 
 from app.context import Context
 from app.domain.channel import Channel
-from app.domain.delivery import LEASE, Delivery, DeliveryStatus, NotYet, Outcome, Skip, after
+from app.domain.delivery import LEASE, Delivery, DeliveryStatus, NotYet, Skip, after
 from app.domain.message import Bundling
 from app.domain.pace import MOST_IN_BUNDLE, not_before, recent_of
 from app.domain.telling import before_sending
@@ -30,16 +30,19 @@ def recipient_of(delivery: Delivery) -> Recipient:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What a recipient may hear now: the times of the last messages, and what of `found` is to be taken."""
+    """What a recipient may hear now: the times of the last messages, what is told, and what turned out to be nobody's to hear."""
 
     recipient: Recipient
-    found: Sequence[Delivery]
     sent: tuple[datetime, ...]
-    chosen: Sequence[Delivery]
+    told: Sequence[Delivery]
+    left: Sequence[Delivery]
 
     def turn(self, now: datetime) -> Turn:
         after_ = (*recent_of(self.sent, now), now)
         return Turn(recipient=_key(self.recipient), tenant_id=self.recipient[0], before=self.sent, after=after_)
+
+
+Judge = Callable[[Delivery], Skip | NotYet | None]
 
 
 async def take_turns(
@@ -47,79 +50,86 @@ async def take_turns(
 ) -> list[Parcel]:
     """What goes out now to the recipients of `firsts`: a delivery or a bundle each, or nothing yet."""
     now, lease = context.clock.now(), uuid4().hex
-    plans = await _plans(context, firsts, now)
-    chosen = [one.id for plan in plans for one in plan.chosen]
-    taken = await context.store.deliveries.claim(chosen, lease, now) if chosen else []
-    wanted = await _wanted(context, outcomes, channels, taken, lease)
-    plans = [plan for plan in plans if plan.recipient in wanted]
-    if not plans:
-        return []
-    # Only now: what turned out to be nobody's to hear costs no turn.
-    won = await context.store.paces.take([plan.turn(now) for plan in plans], lease)
-    lost = [one for plan in plans if _key(plan.recipient) not in won for one in wanted[plan.recipient]]
-    await _give_back(context, lost, lease)
-    mine = [(plan, wanted[plan.recipient]) for plan in plans if _key(plan.recipient) in won]
-    alone = [Parcel(rows[0], lease) for _, rows in mine if len(rows) == 1 and rows[0].held is None]
-    together = [(plan, rows) for plan, rows in mine if len(rows) > 1 or rows[0].held is not None]
+    due, sent = await _due(context, firsts, now)
+    alert_ids = sorted({one.alert_id or "" for rows in due.values() for one in rows})
+    alerts = await context.store.alerts.get_many(EVERY_TENANT, alert_ids) if alert_ids else {}
+
+    def judge(one: Delivery) -> Skip | NotYet | None:
+        return before_sending(one, alerts.get(one.alert_id or ""), channels.get(one.channel_id), now)
+
+    plans = [_plan(recipient, rows, sent[recipient], judge, now) for recipient, rows in due.items()]
+    turns = [plan.turn(now) for plan in plans if plan.told]
+    # Before anything is claimed: of two at once, each would claim a part of the storm, and the one's would miss the bundle.
+    won = await context.store.paces.take(turns, lease) if turns else set()
+    chosen = [one.id for plan in plans for one in (*plan.left, *(plan.told if _key(plan.recipient) in won else ()))]
+    taken = await context.store.deliveries.claim_in_turn(chosen, lease, now) if chosen else []
+    told = await _told(context, outcomes, judge, taken, lease)
+    alone = [Parcel(rows[0], lease) for rows in told.values() if len(rows) == 1 and rows[0].held is None]
+    together = [rows for rows in told.values() if len(rows) > 1 or rows[0].held is not None]
     return alone + (await _bundled(context, together, lease) if together else [])
 
 
-async def _plans(context: Context, firsts: Sequence[Delivery], now: datetime) -> list[_Plan]:
-    rows: dict[Recipient, list[Delivery]] = {recipient_of(one): [] for one in firsts}
-    for one in await context.store.deliveries.of_recipients(firsts, now, MOST_IN_BUNDLE):
-        if recipient_of(one) in rows:
-            rows[recipient_of(one)].append(one)
-    sent = await context.store.paces.sent([_key(recipient) for recipient in rows])
-    plans, later = list[_Plan](), dict[str, datetime]()
-    for recipient, found in rows.items():
-        times = sent.get(_key(recipient), ())
-        due = [one for one in found if one.next_attempt_at is not None]
-        if (at := not_before(times, now)) > now:
-            later.update({one.id: at for one in due})
-        elif due:
-            alone = not recent_of(times, now) and all(one.held is None for one in due)
-            plans.append(_Plan(recipient, found, times, due[:1] if alone else due))
-    await context.store.deliveries.put_off(later, now)
-    return plans
+async def _due(
+    context: Context, firsts: Sequence[Delivery], now: datetime
+) -> tuple[dict[Recipient, list[Delivery]], dict[Recipient, tuple[datetime, ...]]]:
+    """What is due for recipients whose time it is, and when they were told something last; the others wait for theirs."""
+    known = await context.store.paces.sent([_key(recipient_of(one)) for one in firsts])
+    sent = {recipient_of(one): known.get(_key(recipient_of(one)), ()) for one in firsts}
+    later, free = dict[datetime, list[Delivery]](), list[Delivery]()
+    for one in firsts:
+        at = not_before(sent[recipient_of(one)], now)
+        (later.setdefault(at, []) if at > now else free).append(one)
+    for at, some in later.items():
+        await context.store.deliveries.put_off(at, some, now)
+    due: dict[Recipient, list[Delivery]] = {}
+    for one in await context.store.deliveries.of_recipients(free, now, MOST_IN_BUNDLE) if free else []:
+        due.setdefault(recipient_of(one), []).append(one)
+    return due, sent
 
 
-async def _wanted(
-    context: Context, outcomes: Outcomes, channels: Mapping[str, Channel], taken: Sequence[Delivery], lease: str
+def _plan(recipient: Recipient, due: Sequence[Delivery], sent: tuple[datetime, ...], judge: Judge, now: datetime) -> _Plan:
+    left = [one for one in due if judge(_taken(one)) is not None]
+    told = [one for one in due if judge(_taken(one)) is None]
+    alone = not recent_of(sent, now) and all(one.held is None for one in told)
+    return _Plan(recipient, sent, told[:1] if alone else told, left)
+
+
+def _taken(one: Delivery) -> Delivery:
+    return msgspec.structs.replace(one, attempts=one.attempts + 1)
+
+
+async def _told(
+    context: Context, outcomes: Outcomes, judge: Judge, taken: Sequence[Delivery], lease: str
 ) -> dict[Recipient, list[Delivery]]:
     """What somebody is to hear, by recipient; what nobody is to hear of any more, or not yet, is written so."""
-    alerts = await context.store.alerts.get_many(EVERY_TENANT, sorted({one.alert_id or "" for one in taken})) if taken else {}
-    now, wanted = context.clock.now(), dict[Recipient, list[Delivery]]()
+    now, told = context.clock.now(), dict[Recipient, list[Delivery]]()
     ended: dict[int, list[Ended]] = {}
     held: list[Delivery] = []
     for one in sorted(taken, key=lambda one: (one.seq, one.id)):
-        outcome: Outcome | None = before_sending(one, alerts.get(one.alert_id or ""), channels.get(one.channel_id), now)
+        outcome = judge(one)
         if isinstance(outcome, Skip):
             ended.setdefault(one.lane, []).append(Ended(after(one, outcome, 0, now), lease))
         elif isinstance(outcome, NotYet):
             held.append(after(one, outcome, 0, now))
         else:
-            wanted.setdefault(recipient_of(one), []).append(one)
+            told.setdefault(recipient_of(one), []).append(one)
     for some in ended.values():
         await outcomes.keep(some)
     await context.store.deliveries.settle(held, [lease] * len(held))
-    return wanted
+    return told
 
 
-async def _give_back(context: Context, taken: Sequence[Delivery], lease: str) -> None:
-    now = context.clock.now()
-    await context.store.deliveries.settle([after(one, NotYet(now), 0, now) for one in taken], [lease] * len(taken))
-
-
-async def _bundled(context: Context, plans: Iterable[tuple[_Plan, list[Delivery]]], lease: str) -> list[Parcel]:
+async def _bundled(context: Context, groups: Iterable[list[Delivery]], lease: str) -> list[Parcel]:
     """Makes bundles of what was taken and of what waits right behind it. A bundle is written before its members are in it: an empty
     one is found by the next look, and its members are as free as before."""
     now = context.clock.now()
-    made = {_bundle_of(rows, now, lease): (plan, rows) for plan, rows in plans}
+    made = {_bundle_of(rows, now, lease): rows for rows in groups}
     await context.store.deliveries.insert(list(made))
-    frozen = [_frozen(one, bundle) for bundle, (_, rows) in made.items() for one in rows]
+    frozen = [_frozen(one, bundle) for bundle, rows in made.items() for one in rows]
     await context.store.deliveries.settle(frozen, [lease] * len(frozen))
+    waiting = await context.store.deliveries.behind(frozen)
     await context.store.deliveries.freeze(
-        {bundle.id: [one.id for one in _behind(rows, plan.found)] for bundle, (plan, rows) in made.items()}
+        {bundle.id: [one.id for one in _behind(rows, waiting, now)] for bundle, rows in made.items()}
     )
     members = await context.store.deliveries.members([bundle.id for bundle in made])
     return [Parcel(bundle, lease, members.get(bundle.id, ())) for bundle in made]
@@ -160,12 +170,14 @@ def _frozen(one: Delivery, bundle: Delivery) -> Delivery:
     )
 
 
-def _behind(taken: Sequence[Delivery], found: Sequence[Delivery]) -> list[Delivery]:
-    """What waits for one of those that were taken, each line only as far as it waits without a gap."""
-    ids, lines = {one.id for one in taken}, {one.line: one for one in taken}
+def _behind(taken: Sequence[Delivery], waiting: Iterable[Delivery], now: datetime) -> list[Delivery]:
+    """What waits for one of those that were taken and may be told with it, each line up to what is held for longer."""
+    lines = {one.line: one.seq for one in taken}
     behind: list[Delivery] = []
-    for one in found:
-        if one.id not in ids and one.next_attempt_at is None and one.line in lines and one.seq > lines[one.line].seq:
-            behind.append(one)
-            lines[one.line] = one
+    for one in waiting:
+        if one.line in lines and one.seq > lines[one.line]:
+            if one.not_before is not None and one.not_before > now:
+                del lines[one.line]
+            else:
+                behind.append(one)
     return behind

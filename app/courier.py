@@ -69,8 +69,10 @@ class Courier:
         self._outcomes = Outcomes(context)
         self._sender = Sender(context, ways, self._outcomes)
         self._waiting: list[Delivery] = []
+        self._crowded = False
+        self._looked_at = 0.0
         self._at_it: dict[asyncio.Task[None], Sequence[Delivery]] = {}
-        self._turns: Counter[Recipient] = Counter()
+        self._turns: set[Recipient] = set()
         self._woken = asyncio.Event()
         self._taken = 0
 
@@ -109,23 +111,25 @@ class Courier:
         at_it = [one for some in self._at_it.values() for one in some]
         if len(at_it) >= AT_ONCE:
             return 0
-        if self._woken.is_set() or not self._waiting:
+        if self._woken.is_set() or not self._waiting or _monotonic() - self._looked_at >= LOOK_EVERY_SEC:
             self._woken.clear()
+            self._waiting.clear()
             await self._look(at_it)
+            self._looked_at = _monotonic()
         chosen = in_turn(self._waiting, at_it, AT_ONCE)
-        if not chosen and self._waiting:
-            # Those who wait have their share: there may be others behind them.
-            full = [tenant_id for tenant_id, count in _busy(at_it)[0].items() if count >= OF_ONE_TENANT]
-            await self._look(at_it, full)
+        if self._crowded and len(at_it) + len(chosen) < AT_ONCE:
+            await self._look(at_it, *_full([*at_it, *chosen]))
             chosen = in_turn(self._waiting, at_it, AT_ONCE)
         if chosen:
             await self._start(chosen)
         return len(chosen)
 
-    async def _look(self, at_it: Sequence[Delivery], but_for: Sequence[str] = ()) -> None:
-        due = await self._context.store.deliveries.due(self._context.clock.now(), PAGE, but_for)
+    async def _look(self, at_it: Sequence[Delivery], tenants: Sequence[str] = (), channels: Sequence[str] = ()) -> None:
+        """Finds what is due for others than these, who have their share. Behind a full page there may be more."""
+        due = await self._context.store.deliveries.due(self._context.clock.now(), PAGE, tenants, channels)
+        self._crowded = len(due) == PAGE
         known = {one.id for one in at_it} | {one.id for one in self._waiting}
-        self._waiting += [one for one in due if one.id not in known and not self._turns[recipient_of(one)]]
+        self._waiting += [one for one in due if one.id not in known and recipient_of(one) not in self._turns]
 
     async def _start(self, chosen: Sequence[Delivery]) -> None:
         """What goes by itself is taken together, and so are those whose turn it may be: one for each recipient."""
@@ -141,7 +145,7 @@ class Courier:
         if singles:
             self._spawn(self._take(singles, channels), singles)
         if turns:
-            self._turns.update(list(turns))
+            self._turns.update(turns)
             self._spawn(self._take_turns(list(turns.values()), channels), list(turns.values()))
 
     async def _take(self, singles: Sequence[Delivery], channels: Mapping[str, Channel]) -> None:
@@ -155,7 +159,7 @@ class Courier:
         try:
             parcels = await take_turns(self._context, self._outcomes, channels, firsts)
         finally:
-            self._turns.subtract(recipient_of(one) for one in firsts)
+            self._turns.difference_update(recipient_of(one) for one in firsts)
         await self._send(parcels, channels)
 
     async def _send(self, parcels: Sequence[Parcel], channels: Mapping[str, Channel]) -> None:
@@ -175,7 +179,8 @@ class Courier:
             return
         woken = asyncio.create_task(self._woken.wait())
         try:
-            await asyncio.wait([*self._at_it, woken], return_when=asyncio.FIRST_COMPLETED)
+            # Not for ever: who hangs must not keep others from being looked at when their time comes.
+            await asyncio.wait([*self._at_it, woken], return_when=asyncio.FIRST_COMPLETED, timeout=LOOK_EVERY_SEC)
             if self._waiting:
                 # More places fall free in a moment, and what is taken together costs half of what it does one by one.
                 await asyncio.sleep(LINGER_SEC)
@@ -214,6 +219,19 @@ def _busy(at_it: Iterable[Delivery]) -> tuple[Counter[str], Counter[str]]:
     """How many are under way for each tenant, and for each channel."""
     deliveries = list(at_it)
     return Counter(one.tenant_id for one in deliveries), Counter(one.channel_id for one in deliveries)
+
+
+def _full(at_it: Iterable[Delivery]) -> tuple[list[str], list[str]]:
+    """The tenants and the channels that have their share."""
+    tenants, channels = _busy(at_it)
+    return (
+        [tenant_id for tenant_id, count in tenants.items() if count >= OF_ONE_TENANT],
+        [channel_id for channel_id, count in channels.items() if count >= OF_ONE_CHANNEL],
+    )
+
+
+def _monotonic() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _takes_turns(delivery: Delivery, channels: Mapping[str, Channel]) -> bool:

@@ -1,6 +1,6 @@
 """What became of deliveries, written together: one transaction of a lane for all that came to their end at the same time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -10,8 +10,8 @@ import msgspec
 from app.context import Context
 from app.domain.alert import Alert, AlertEventType, Change
 from app.domain.channel import Channel, public_name
-from app.domain.delivery import Delivery, DeliveryStatus, let_go
-from app.domain.telling import stand_ins
+from app.domain.delivery import Delivery, DeliveryStatus, Line, let_go
+from app.domain.telling import placed, stand_ins
 from app.domain.tenant import EVERY_TENANT
 from app.realtime.group_commit import GroupCommit
 from app.store.mongo import Session
@@ -80,7 +80,7 @@ class Outcomes:
         return Writes(
             changes=[change for one in ours if (change := self._change(one, alerts)) is not None],
             outcomes=[*done, *followers],
-            deliveries=self._stand_ins(ours, followers, {one.id for one in rows}),
+            deliveries=self._stand_ins(ours, followers, [*rows, *done, *followers]),
         )
 
     def _change(self, ended: Ended, alerts: Mapping[str, Alert]) -> Change | None:
@@ -97,29 +97,32 @@ class Outcomes:
             detail["fallbackChannelId"] = ended.other.id
         return Change(type=kind, at=self.context.clock.now(), before=alert, after=alert, reason=reason, detail=detail)
 
-    def _stand_ins(self, ours: Sequence[Ended], followers: Sequence[Delivery], known: set[str]) -> list[Delivery]:
-        """For what was given up, and for what waited behind it."""
-        now, made = self.context.clock.now(), dict[str, Delivery]()
+    def _stand_ins(self, ours: Sequence[Ended], followers: Sequence[Delivery], rows: Iterable[Delivery]) -> list[Delivery]:
+        """For what was given up, and for what waited behind it. Of `rows`, all of these alerts, the last of each id holds."""
+        now, made = self.context.clock.now(), list[Delivery]()
+        known = {one.id: one for one in rows}
+        lines: dict[Line, list[Delivery]] = {}
+        for one in known.values():
+            lines.setdefault(one.line, []).append(one)
         for ended in ours:
             if ended.other is None or ended.channel is None or ended.done.status is not DeliveryStatus.FAILED:
                 continue
             behind = [one for one in followers if one.line == ended.done.line]
-            for place, one in enumerate((ended.done, *behind)):
+            for one in (ended.done, *behind):
                 for new in stand_ins(one, ended.channel, ended.other, ended.everybody, now):
                     if new.id not in known:
-                        made.setdefault(new.id, new if place == 0 else _waiting(new))
-        return list(made.values())
+                        line = lines.setdefault(new.line, [])
+                        known[new.id] = placed(new, line)
+                        line.append(known[new.id])
+                        made.append(known[new.id])
+        return made
 
 
 def _without_hope(ended: Ended, known: Mapping[str, Delivery], now: datetime) -> Ended:
-    """Dead, and not handed over, where whoever would stand in was asked to tell the same already and cannot."""
+    """Dead, and not handed over, where whoever would stand in was asked to tell the same already and cannot, or has no word for it."""
     if ended.other is None or ended.channel is None:
         return ended
-    others = [known.get(new.id) for new in stand_ins(ended.done, ended.channel, ended.other, ended.everybody, now)]
-    if any(one is None or not one.is_finished or one.status is DeliveryStatus.SENT for one in others):
+    others = [known.get(new.id, new) for new in stand_ins(ended.done, ended.channel, ended.other, ended.everybody, now)]
+    if any(not one.is_finished or one.status is DeliveryStatus.SENT for one in others):
         return ended
     return replace(ended, done=msgspec.structs.replace(ended.done, status=DeliveryStatus.DEAD), other=None)
-
-
-def _waiting(delivery: Delivery) -> Delivery:
-    return msgspec.structs.replace(delivery, next_attempt_at=None)

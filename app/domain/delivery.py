@@ -188,24 +188,47 @@ def waiting_until(waiting: Delivery, now: datetime) -> datetime:
     return now if waiting.not_before is None else max(now, waiting.not_before)
 
 
+def standing(before: Delivery | None, one: Delivery) -> Delivery:
+    """By which of two tellings of a line the next one goes: what was left out after something that was told, and is not over,
+    changes nothing."""
+    if before is None or before.ends or before.status is DeliveryStatus.SKIPPED:
+        return one
+    return before if one.status is DeliveryStatus.SKIPPED else one
+
+
+def let_out(held: Iterable[Delivery], now: datetime) -> list[Delivery]:
+    """Those that are held until later, as they are when something that cannot wait is to follow them."""
+    return [
+        msgspec.structs.replace(one, held=None, not_before=None, next_attempt_at=None if one.next_attempt_at is None else now)
+        for one in held
+        if one.status is DeliveryStatus.PENDING and one.bundle_id is None and one.not_before is not None and one.not_before > now
+    ]
+
+
 def let_go(finished: Sequence[Delivery], known: Iterable[Delivery], now: datetime) -> list[Delivery]:
     """What becomes of those that waited for tellings which have come to their end; `known` are all of the same alerts."""
-    lines: dict[Line, list[Delivery]] = {}
-    for one in sorted(known, key=lambda one: one.seq):
-        lines.setdefault(one.line, []).append(one)
-    over = {one.id for one in finished}
+    rows = {one.id: one for one in (*known, *finished)}
+    lines: dict[Line, list[Delivery]] = {one.line: [] for one in finished}
+    for one in sorted(rows.values(), key=lambda one: one.seq):
+        if one.line in lines:
+            lines[one.line].append(one)
+    return [one for line in lines.values() for one in _let_go(line, now)]
+
+
+def _let_go(line: Sequence[Delivery], now: datetime) -> list[Delivery]:
+    """The first that is not over decides: whoever is on its way itself is waited for."""
+    before: Delivery | None = None
     changed: list[Delivery] = []
-    for done in finished:
-        before = done
-        for later in lines.get(done.line, []):
-            if later.seq <= done.seq or later.is_finished or later.id in over:
-                continue
-            if later.next_attempt_at is not None or later.bundle_id is not None:
+    for one in line:
+        now_is = one
+        if not one.is_finished:
+            if before is None or one.next_attempt_at is not None or one.bundle_id is not None:
                 break
-            before = follow(before, later, now)
-            changed.append(before)
-            if not before.is_finished:
+            now_is = follow(before, one, now)
+            changed.append(now_is)
+            if not now_is.is_finished:
                 break
+        before = standing(before, now_is)
     return changed
 
 

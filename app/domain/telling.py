@@ -1,14 +1,14 @@
 """Who is told of a transition of an alert, by which channels, and when. Pure."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
 from app.domain.alert import SEVERITY_RANK, Alert, AlertEvent, AlertEventType, Resolution
 from app.domain.channel import Channel, ChannelKind, WebhookFormat, public_name, wants
-from app.domain.delivery import HANDED_OVER, NOT_OPENED, Delivery, DeliveryStatus, Line, NotYet, Skip, skipped
+from app.domain.delivery import HANDED_OVER, NOT_OPENED, Delivery, DeliveryStatus, Line, NotYet, Skip, skipped, waiting_until
 from app.domain.fate import is_told
 from app.domain.preferences import Hold, Preferences, hold, skip_reason
 from app.domain.rule import AbsenceCondition, Rule
@@ -31,7 +31,7 @@ _PROGRAMS = (ChannelKind.WEBHOOK, ChannelKind.PAGERDUTY)
 _HEARD_OF_AGAIN = (Resolution.RECOVERED, Resolution.LATE_HEARTBEATS)
 
 Past = Mapping[Line, Delivery]
-"""The newest telling of each line."""
+"""The telling of each line that the next one goes by: the newest, as a rule."""
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,9 +154,9 @@ def tellings(event: AlertEvent, book: Book, rule: Rule | None, past: Past, now: 
 
 
 def stand_ins(failed: Delivery, channel: Channel, other: Channel, everybody: Sequence[str], now: datetime) -> list[Delivery]:
-    """A delivery to another channel for one that was given up; its id is the same whoever makes it."""
+    """A delivery to another channel for one that was given up; its id is the same whoever makes it. What was held is held there."""
     why = failed.error or failed.skipped_because or "it failed"
-    return [
+    made = [
         msgspec.structs.replace(
             failed,
             id=f"{failed.alert_id}-{failed.seq}-{other.id}{_mark(address)}",
@@ -166,18 +166,32 @@ def stand_ins(failed: Delivery, channel: Channel, other: Channel, everybody: Seq
             status=DeliveryStatus.PENDING,
             created_at=now,
             address=address,
-            held=None,
-            not_before=None,
             bundle_id=None,
             stands_in_for=failed.id,
             attempts=0,
-            next_attempt_at=now,
+            next_attempt_at=waiting_until(failed, now),
             lease=None,
             error=None,
             skipped_because=None,
         )
         for address in addresses_of(other, everybody)
     ]
+    return [one if _has_word_for(other, one) else skipped(one, NO_MACHINE) for one in made]
+
+
+def placed(stand_in: Delivery, line: Iterable[Delivery]) -> Delivery:
+    """A stand-in beside what its own line has already: behind what is still on its way, and not after what is later."""
+    if stand_in.is_finished:
+        return stand_in
+    if any(one.seq > stand_in.seq and one.status is not DeliveryStatus.SKIPPED for one in line):
+        return skipped(stand_in, LATER_THERE)
+    if any(one.seq < stand_in.seq and not one.is_finished for one in line):
+        return msgspec.structs.replace(stand_in, next_attempt_at=None)
+    return stand_in
+
+
+def _has_word_for(channel: Channel, delivery: Delivery) -> bool:
+    return channel.format is not WebhookFormat.MACHINE or delivery.event in _OF_MACHINES
 
 
 def _mark(address: str) -> str:
@@ -297,7 +311,7 @@ def _later(delivery: Delivery, target: Target, before: Delivery, now: datetime) 
         return skipped(delivery, HANDED_OVER)
     if before.status is DeliveryStatus.SKIPPED:
         return skipped(delivery, NOT_OPENED)
-    if target.channel.format is WebhookFormat.MACHINE and delivery.event != "device.online":
+    if not _has_word_for(target.channel, delivery):
         return skipped(delivery, NO_MACHINE)
     return _due(delivery, target, before, now)
 
@@ -312,4 +326,6 @@ def _due(delivery: Delivery, target: Target, before: Delivery | None, at: dateti
     return msgspec.structs.replace(delivery, next_attempt_at=at)
 
 
+_OF_MACHINES = ("device.offline", "device.online")
+LATER_THERE = "something later of the alert is told there already"
 NO_MACHINE = "a MACHINE webhook hears of machines that go offline and come back alone"

@@ -30,11 +30,15 @@ class DeliveryStore:
         changes = [({"_id": one.id}, {"$set": _body(one)}) for one in deliveries]
         await self._deliveries.update_each(EVERY_TENANT, changes, session=session)
 
-    async def due(self, now: datetime, limit: int, but_for: Collection[str] = ()) -> list[Delivery]:
-        """What may be taken now, the longest due first, but for some tenants."""
+    async def due(
+        self, now: datetime, limit: int, but_tenants: Collection[str] = (), but_channels: Collection[str] = ()
+    ) -> list[Delivery]:
+        """What may be taken now, the longest due first, but for some tenants and channels."""
         where: Document = {"next_attempt_at": {"$gt": _LONG_AGO, "$lte": now}, "status": _ON_THE_WAY}
-        if but_for:
-            where["tenant_id"] = {"$nin": sorted(but_for)}
+        if but_tenants:
+            where["tenant_id"] = {"$nin": sorted(but_tenants)}
+        if but_channels:
+            where["channel_id"] = {"$nin": sorted(but_channels)}
         return await self._found(EVERY_TENANT, where, sort=[("next_attempt_at", 1)], limit=limit)
 
     async def next_due(self) -> datetime | None:
@@ -53,38 +57,62 @@ class DeliveryStore:
     async def claim(self, delivery_ids: Collection[str], lease: str, now: datetime) -> list[Delivery]:
         """Those of the deliveries that are due and were not taken by another meanwhile, each with one more try: they are for
         `lease` alone until it ends."""
-        where = {"_id": {"$in": sorted(delivery_ids)}, "status": _ON_THE_WAY, "next_attempt_at": {"$lte": now}}
+        return await self._claim(delivery_ids, lease, now, {"status": _ON_THE_WAY, "next_attempt_at": {"$lte": now}})
+
+    async def claim_in_turn(self, delivery_ids: Collection[str], lease: str, now: datetime) -> list[Delivery]:
+        """The same for deliveries that were due when they were looked at, for whoever has their recipient's turn: that others put
+        them off since, because the turn was taken, takes nothing away."""
+        put_off = {"status": DeliveryStatus.PENDING.value, "next_attempt_at": {"$gt": _LONG_AGO}}
+        due = {"status": _ON_THE_WAY, "next_attempt_at": {"$lte": now}}
+        return await self._claim(delivery_ids, lease, now, {"$or": [due, put_off]})
+
+    async def _claim(self, delivery_ids: Collection[str], lease: str, now: datetime, free: Document) -> list[Delivery]:
+        those = {"_id": {"$in": sorted(delivery_ids)}}
         taken = {"status": DeliveryStatus.SENDING.value, "lease": lease, "next_attempt_at": now + LEASE}
-        if not await self._deliveries.update(EVERY_TENANT, where, {"$set": taken, "$inc": {"attempts": 1}}):
+        if not await self._deliveries.update(EVERY_TENANT, {**those, **free}, {"$set": taken, "$inc": {"attempts": 1}}):
             return []
-        return await self._found(EVERY_TENANT, {"_id": where["_id"], "lease": lease})
+        return await self._found(EVERY_TENANT, {**those, "lease": lease})
 
     async def settle(self, deliveries: Sequence[Delivery], leases: Sequence[str]) -> int:
         """Writes what became of tries, each under the lease that it was taken with; what another has by now is left alone."""
         changes = [({"_id": one.id, "lease": lease}, {"$set": _body(one)}) for one, lease in zip(deliveries, leases, strict=True)]
         return await self._deliveries.update_each(EVERY_TENANT, changes)
 
-    async def put_off(self, until: Mapping[str, datetime], now: datetime) -> None:
-        """Nobody looks at deliveries, by their ids, again before these times; what was taken meanwhile is left alone."""
-        for at in set(until.values()):
-            ids = sorted(delivery_id for delivery_id, when in until.items() if when == at)
-            where = {"_id": {"$in": ids}, "status": _ON_THE_WAY, "next_attempt_at": {"$lte": now}}
-            await self._deliveries.update(EVERY_TENANT, where, {"$set": {"next_attempt_at": at}})
+    async def put_off(self, until: datetime, recipients: Collection[Delivery], now: datetime) -> None:
+        """Whatever is due for the recipients of these is looked at again at this time; what was taken meanwhile is left alone."""
+        groups: dict[tuple[str, str], list[Delivery]] = {}
+        for one in recipients:
+            # Whoever has no address of their own is the channel: many channels of a tenant are one update.
+            groups.setdefault((one.tenant_id, one.channel_id if one.address else ""), []).append(one)
+        for group in groups.values():
+            # PENDING also where a lease ran out: later is when it is due, and not when another may take it.
+            later = {"status": DeliveryStatus.PENDING.value, "next_attempt_at": until}
+            await self._deliveries.update(EVERY_TENANT, {**_to(group), **_due_first(now)}, {"$set": later})
 
-    async def of_recipients(self, deliveries: Sequence[Delivery], now: datetime, limit: int) -> list[Delivery]:
-        """Everything that is to be told the recipients of these now, or right behind that: what is due for the first time, and
-        what waits for it. In the order of the record."""
-        due = {"status": _ON_THE_WAY, "next_attempt_at": {"$lte": now}, "error": None}
-        behind = {"status": DeliveryStatus.PENDING.value, "next_attempt_at": None}
+    async def of_recipients(self, recipients: Sequence[Delivery], now: datetime, limit: int) -> list[Delivery]:
+        """What is due for the first time for the recipients of these, in the order of the record: `limit` of each at most. Where
+        that is a lot, some recipients are left for the next time, when those before them are looked after."""
+        order = [("seq", 1), ("_id", 1)]
+        found = await self._found(EVERY_TENANT, {**_to(recipients), **_due_first(now)}, sort=order, limit=limit)
+        if len(found) == limit:
+            found = []
+            for one in recipients:
+                if len(found) < limit:
+                    found += await self._found(EVERY_TENANT, {**_to([one]), **_due_first(now)}, sort=order, limit=limit)
+        # Of several channels with several addresses each, not every pair was asked for.
+        asked = {(one.tenant_id, one.channel_id, one.address) for one in recipients}
+        return [one for one in found if (one.tenant_id, one.channel_id, one.address) in asked]
+
+    async def behind(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """What waits for its turn in the lines of these, in the order of the record."""
         where = {
-            "channel_id": {"$in": sorted({one.channel_id for one in deliveries})},
-            "address": {"$in": sorted({one.address for one in deliveries})},
+            "tenant_id": {"$in": sorted({one.tenant_id for one in deliveries})},
+            "alert_id": {"$in": sorted({one.alert_id or "" for one in deliveries})},
+            "status": DeliveryStatus.PENDING.value,
+            "next_attempt_at": None,
             "bundle_id": None,
-            "bundling": None,
-            "alert_id": {"$ne": None},
-            "$or": [due, behind],
         }
-        return await self._found(EVERY_TENANT, where, sort=[("seq", 1), ("_id", 1)], limit=limit)
+        return await self._found(EVERY_TENANT, where, sort=[("seq", 1), ("_id", 1)])
 
     async def freeze(self, members: Mapping[str, Collection[str]]) -> None:
         """Puts deliveries that nobody has taken into bundles, by the bundle's id; from now on they go the bundle's way."""
@@ -142,3 +170,24 @@ def _body(delivery: Delivery) -> Document:
     document = to_document(delivery)
     del document["_id"]
     return document
+
+
+def _to(recipients: Sequence[Delivery]) -> Document:
+    """Whatever goes to one of these tenants, channels and addresses: an $or of the recipients takes seconds to plan."""
+    return {
+        "tenant_id": {"$in": sorted({one.tenant_id for one in recipients})},
+        "channel_id": {"$in": sorted({one.channel_id for one in recipients})},
+        "address": {"$in": sorted({one.address for one in recipients})},
+    }
+
+
+def _due_first(now: datetime) -> Document:
+    """What is due and goes with what else its recipient is to hear: neither a test nor a bundle, and not tried before."""
+    return {
+        "status": _ON_THE_WAY,
+        "next_attempt_at": {"$gt": _LONG_AGO, "$lte": now},
+        "error": None,
+        "bundle_id": None,
+        "bundling": None,
+        "alert_id": {"$ne": None},
+    }

@@ -25,11 +25,12 @@ class Call:
 
 @dataclass
 class Receiver:
-    """`answers` are given one after the other: a status, or "reset", "amid" (cut in the head), "half" (cut in the body), "hang",
+    """`always` has what a path is answered each time. Else `answers` are given one after the other: a status, or "reset", "amid" (cut in the head), "half" (cut in the body), "hang",
     "refused, in half" or "endless"; then 200. `body` and `headers` go with every status."""
 
     url: str = ""
     answers: list[int | str] = field(default_factory=list)
+    always: dict[str, int | str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     calls: list[Call] = field(default_factory=list)
@@ -48,7 +49,7 @@ class Receiver:
     async def take(self, request: web.Request) -> web.StreamResponse:
         self.calls.append(Call(request.path, dict(request.headers), await request.read()))
         self._came.set()
-        answer = self.answers.pop(0) if self.answers else 200
+        answer = self.always.get(request.path) or (self.answers.pop(0) if self.answers else 200)
         if isinstance(answer, int):
             return web.Response(status=answer, headers=self.headers, body=self.body)
         assert request.transport is not None

@@ -216,6 +216,30 @@ async def test_two_couriers_keep_the_pace_together(world: World) -> None:
     assert set().union(*(named(text, alerts) for text in texts(world))) == {alert.id for alert in alerts}
 
 
+async def test_the_rest_of_a_storm_is_one_bundle_however_many_couriers_are_at_it(world: World) -> None:
+    await slack(world)
+    alerts = await burst(world, 60)
+    async with open_ways(world.context.settings) as ways:
+        couriers = [Courier(world.context, ways) for _ in range(8)]
+        for _ in range(2):
+            await asyncio.gather(*(courier.work_off() for courier in couriers))
+            world.clock.advance(6)
+        await asyncio.gather(*(courier.work_off() for courier in couriers))
+    assert [len(named(text, alerts)) for text in texts(world)] == [1, 59]
+
+
+async def test_what_is_nobodys_to_hear_any_more_costs_no_turn(world: World) -> None:
+    await slack(world)
+    until = NOW + timedelta(seconds=30)
+    alerts = [
+        await world.open(subject_id=f"pos-{one:02}", title=f"Till {one:02} is off", telling_held_until=until) for one in range(30)
+    ]
+    for alert in alerts[:-1]:
+        await world.change(AlertEventType.GROUPED, alert, parent_id="the-parent")
+    await world.send(30)
+    assert [named(text, alerts) for text in texts(world)] == [{alerts[-1].id}]
+
+
 async def test_one_tenants_storm_does_not_hold_up_another(world: World) -> None:
     await slack(world, "/noisy")
     await slack(world, "/calm", principal=outsider)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import msgspec
 
 from app.channel_changes import delete_channel, update_channel
-from app.domain.alert import AlertEventType, Severity
+from app.domain.alert import AlertEventType, AlertStatus, Severity
 from app.domain.channel_input import ChannelPatch
 from app.domain.delivery import NOT_OPENED, DeliveryStatus
 from tests.cast import NOW, owner
@@ -165,3 +165,51 @@ async def test_the_rows_are_there_when_the_alert_is(world: World) -> None:
     assert written.id == f"{alert.id}-{written.seq}-{channel.id}"
     untouched = msgspec.structs.replace(written, status=DeliveryStatus.PENDING, attempts=0, next_attempt_at=NOW)
     assert written == untouched
+
+
+async def test_an_end_is_told_though_what_came_between_was_left_out(world: World) -> None:
+    await world.channel()
+    alert = await world.open(severity=Severity.MEDIUM)
+    await world.send()
+    await world.change(AlertEventType.SEVERITY_CHANGED, alert, severity=Severity.HIGH)
+    await world.change(AlertEventType.GROUPED, alert, parent_id="the-parent")
+    await world.end(alert)
+    await world.send()
+    assert await world.states() == ["SENT", "SKIPPED", "SENT"]
+    assert world.receiver.events() == ["device.offline", "device.online"]
+
+
+async def test_an_end_is_told_though_what_came_before_it_was_left_out_already(world: World) -> None:
+    await world.channel()
+    alert = await world.open(severity=Severity.MEDIUM)
+    await world.send()
+    await world.change(AlertEventType.SEVERITY_CHANGED, alert, severity=Severity.HIGH)
+    await world.change(AlertEventType.GROUPED, alert, parent_id="the-parent")
+    await world.send()
+    await world.end(alert)
+    await world.send()
+    assert await world.states() == ["SENT", "SKIPPED", "SENT"]
+
+
+async def test_what_was_told_and_is_on_its_own_again_is_not_told_twice(world: World) -> None:
+    await world.channel()
+    alert = await world.open(severity=Severity.MEDIUM)
+    await world.send()
+    await world.change(AlertEventType.SEVERITY_CHANGED, alert, severity=Severity.HIGH)
+    await world.change(AlertEventType.GROUPED, alert, parent_id="the-parent")
+    await world.send()
+    await world.change(AlertEventType.UNGROUPED, alert, parent_id=None)
+    await world.send()
+    assert world.receiver.events() == ["device.offline"]
+
+
+async def test_an_end_that_was_told_is_not_told_again_for_a_beginning_that_was_not(world: World) -> None:
+    await world.channel(severities=(Severity.HIGH,))
+    alert = await world.open()
+    await world.send()
+    await world.end(alert)
+    await world.send()
+    await world.change(AlertEventType.REOPENED, alert, severity=Severity.LOW, live=True, status=AlertStatus.OPEN)
+    await world.end(alert)
+    await world.send()
+    assert await world.states() == ["SENT", "SENT", "SKIPPED", "SKIPPED"]

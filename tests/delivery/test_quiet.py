@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.domain.alert import Alert, Severity
+from app.domain.alert import Alert, AlertEventType, Severity
 from app.domain.channel import Channel
 from app.domain.channel_input import SlackInput
 from app.domain.delivery import NOT_OPENED, DeliveryStatus
@@ -156,3 +156,58 @@ async def test_what_is_critical_does_not_wait_for_the_digest(world: World) -> No
     await alarm(world, "fire", severity=Severity.CRITICAL)
     await world.send()
     assert len(world.receiver.calls) == 1
+
+
+async def test_an_end_is_told_in_the_morning_though_it_got_worse_in_between(world: World) -> None:
+    await asleep(world, at=IN_THE_NIGHT - timedelta(hours=5))
+    alert = await alarm(world, "fridge", severity=Severity.MEDIUM)
+    await world.send()
+    world.go_to(IN_THE_NIGHT)
+    await world.change(AlertEventType.SEVERITY_CHANGED, alert, severity=Severity.HIGH)
+    await world.end(alert)
+    await until(world, MORNING)
+    statuses = {one.type: one.status for one in await world.deliveries()}
+    assert statuses[AlertEventType.SEVERITY_CHANGED] is DeliveryStatus.SKIPPED
+    assert statuses[AlertEventType.RESOLVED] is DeliveryStatus.SENT
+    assert len(world.receiver.calls) == 2
+
+
+async def test_what_gets_critical_in_the_night_wakes_them_with_what_was_held_of_it(world: World) -> None:
+    own = await asleep(world)
+    alert = await alarm(world, "fridge", severity=Severity.MEDIUM)
+    await alarm(world, "oven")
+    await world.change(AlertEventType.SEVERITY_CHANGED, alert, severity=Severity.HIGH)
+    await world.send(60)
+    assert world.receiver.calls == []
+    await world.change(AlertEventType.SEVERITY_CHANGED, alert, severity=Severity.CRITICAL)
+    for _ in range(10):
+        await world.send(5)
+    assert "oven" not in text(world)
+    told = [one for one in await world.deliveries() if one.alert_id == alert.id]
+    assert [one.status for one in told] == [DeliveryStatus.SENT] * 3
+    assert {one.channel_id for one in told} == {own.id}
+
+
+async def test_what_gets_critical_does_not_wait_for_the_digest(world: World) -> None:
+    await asleep(world, at=datetime(2026, 11, 21, 12, 10, tzinfo=UTC), quiet_hours=None, digest_sec=3600)
+    alert = await alarm(world, "fire")
+    await world.change(AlertEventType.SEVERITY_CHANGED, alert, severity=Severity.CRITICAL)
+    await world.send()
+    assert "fire" in text(world)
+
+
+async def test_what_quiet_hours_hold_goes_in_no_bundle_before_they_end(world: World) -> None:
+    await asleep(world, at=datetime(2026, 11, 21, 20, 59, 57, tzinfo=UTC))
+    for name in ("fridge", "oven"):
+        await alarm(world, name)
+    await world.send()
+    worse = await alarm(world, "freezer", severity=Severity.LOW)
+    world.later(4)
+    await world.change(AlertEventType.SEVERITY_CHANGED, worse, severity=Severity.HIGH)
+    await world.send(1)
+    assert "oven" in text(world)
+    [held] = [one for one in await world.deliveries() if one.type is AlertEventType.SEVERITY_CHANGED]
+    assert held.status is DeliveryStatus.PENDING
+    await until(world, MORNING + timedelta(days=1))
+    [told] = [one for one in await world.deliveries() if one.type is AlertEventType.SEVERITY_CHANGED]
+    assert told.status is DeliveryStatus.SENT
