@@ -107,7 +107,7 @@ def _graphql(context: Context, hub: Hub) -> FleetbeatGraphQL:
     def operation(_: HTTPConnection, principal: Principal) -> OperationContext:
         return OperationContext(context, principal, hub, alert)
 
-    seams = Seams(authenticate=who, make_context=operation, now=context.clock.now, classify=classify)
+    seams = Seams(authenticate=who, make_context=operation, now=context.clock.now, classify=classify, context=context)
     options = TransportOptions(
         cors_origins=settings.cors_origins, max_body_bytes=settings.max_body_bytes, graphql_ide=settings.graphql_ide
     )
