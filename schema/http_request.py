@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from app.errors import BadInputError, FieldError, FleetbeatError, TooComplexError, bad_field
+from app.http_headers import headers_of
 from schema.json_body import decode
 from schema.persisted import is_persisted
 
@@ -37,8 +38,7 @@ class Head:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
         self.method: str = scope["method"]
-        # Of a header that is there twice, the first counts.
-        self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+        self._headers = headers_of(scope)
 
     def get(self, name: bytes) -> str | None:
         value = self._headers.get(name)

@@ -76,7 +76,9 @@ def writer(kind: GraphQLOutputType, nodes: Sequence[FieldNode], fragments: Fragm
 
 
 def _scalar(kind: GraphQLScalarType) -> Write:
-    as_it_is = kind.name in ("Boolean", "String", "ID")
+    if kind.name == "Boolean":
+        return {True: b"true", False: b"false"}.__getitem__
+    as_it_is = kind.name in ("String", "ID")
     serialize = kind.coerce_output_value
     return encode if as_it_is else lambda value: encode(serialize(value))
 
