@@ -80,16 +80,20 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[object, None]):
 
     async def _receive(self, text: str) -> None:
         try:
+            await self._read(text)
+        except BadInputError as error:
+            await self.leave(4400, f"Message must be JSON: {error.message}")
+        except BadMessageError as error:
+            await self.leave(4400, str(error))
+
+    async def _read(self, text: str) -> None:
+        try:
             if (found := self._compiled_call(text)) is not None:
                 await self._subscribe_compiled(*found)
             else:
                 await self._dispatch(check(decode(text)))
         except UnsafeJsonError as error:
             await self._refuse_unsafe(error)
-        except BadInputError as error:
-            await self.leave(4400, f"Message must be JSON: {error.message}")
-        except BadMessageError as error:
-            await self.leave(4400, str(error))
 
     async def _dispatch(self, message: Any) -> None:
         match message["type"]:

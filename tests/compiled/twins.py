@@ -79,7 +79,7 @@ class Twin:
 
     async def post(self, body: bytes, caller: str = "olga", **headers: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         """Status, headers and body of the answer, as they are sent."""
-        said = {"content-type": "application/json", "authorization": caller, **headers}
+        said = {"content_type": "application/json", "authorization": caller, **headers}
         raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in said.items()]
         scope = {
             "type": "http", "method": "POST", "path": "/graphql", "query_string": b"", "headers": raw, "client": ("192.0.2.7", 1),
