@@ -2,9 +2,9 @@
 
 import asyncio
 import hmac
-from dataclasses import replace
 from datetime import datetime
 
+import msgspec
 import structlog
 
 from app.context import Context
@@ -37,7 +37,7 @@ async def authenticate(context: Context, authorization: str | None, api_key: str
         principal = await _program(context, token)
     else:
         principal = await _person(context, token)
-    return principal if principal.ip == ip else replace(principal, ip=ip)
+    return principal if principal.ip == ip else msgspec.structs.replace(principal, ip=ip)
 
 
 def _read(authorization: str | None, api_key: str | None) -> tuple[str, str | None]:

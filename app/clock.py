@@ -4,6 +4,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 class Clock(Protocol):
     """What time it is. Nothing below the composition root asks the host."""
@@ -24,14 +26,18 @@ class DatabaseClock:
     """
 
     def __init__(self) -> None:
-        self._zero = datetime.now(UTC) - timedelta(seconds=time.monotonic())
+        self._zero_us = _microseconds(datetime.now(UTC)) - time.monotonic_ns() // 1000
 
     def now(self) -> datetime:
-        return cut_to_milliseconds(self._zero + timedelta(seconds=time.monotonic()))
+        return _EPOCH + timedelta(milliseconds=(self._zero_us + time.monotonic_ns() // 1000) // 1000)
 
     def correct(self, database_time: datetime, asked: float, answered: float) -> None:
         """Takes the database's time as that of the middle between `asked` and `answered` (`time.monotonic()`)."""
-        self._zero = database_time - timedelta(seconds=(asked + answered) / 2)
+        self._zero_us = _microseconds(database_time) - round((asked + answered) / 2 * 1_000_000)
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)
 
 
 class ManualClock:

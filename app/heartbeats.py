@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from urllib.parse import quote
 
 from app.context import Context
@@ -118,9 +119,9 @@ async def _admit(context: Context, principal: Principal, beat: BeatInput, now: d
         raise BadInputError(errors)
     if tenant is None:
         raise NotFoundError(f"tenant {tenant_id!r} does not exist; a super admin makes it with createTenant")
-    await _require_device(context, principal, tenant, beat)
-    key = device_key(tenant.id, beat.device_id)
-    place, skew = await context.intake.clocks.place(context.store, key, beat.sent_at, now)
+    if principal.kind is not PrincipalKind.DEVICE:
+        await _require_device(context, principal, tenant, beat)
+    place, skew = await context.intake.clocks.place(context.store, device_key(tenant.id, beat.device_id), beat.sent_at, now)
     return _arrived(tenant, beat, now, place, skew)
 
 
@@ -132,8 +133,6 @@ def _require_allowed(principal: Principal, tenant: Tenant | None, tenant_id: str
 
 async def _require_device(context: Context, principal: Principal, tenant: Tenant, beat: BeatInput) -> None:
     """A device with its own token is known; for anyone else's beats the roll is asked, and who may register does so."""
-    if principal.kind is PrincipalKind.DEVICE:
-        return
     key = device_key(tenant.id, beat.device_id)
     if await context.intake.roll.knows(context.store, key, time.monotonic()):
         return
@@ -179,7 +178,7 @@ def _beat_id(tenant_id: str, beat: BeatInput, now: datetime) -> str:
     """The same for a beat that is sent again, so that it is stored once."""
     key = device_key(tenant_id, beat.device_id)
     # Device ids hold colons. Nothing behind them does, so no two devices can meet.
-    boot_id = quote(beat.boot_id or "", safe="")
+    boot_id = _quoted(beat.boot_id) if beat.boot_id else ""
     sequence = "" if beat.sequence is None else beat.sequence
     if beat.sent_at is not None and not (boot_id and sequence != ""):
         return f"{key}:{boot_id}:{sequence}:{int(beat.sent_at.timestamp() * 1000)}"
@@ -188,6 +187,11 @@ def _beat_id(tenant_id: str, beat: BeatInput, now: datetime) -> str:
     # Without a boot id the counter starts anew unseen when the device does: then only ten minutes count as again.
     span = boot_id or f"@{int(now.timestamp()) // 600}"
     return f"{key}:{span}:{sequence}:"
+
+
+@lru_cache(maxsize=8_192)
+def _quoted(text: str) -> str:
+    return quote(text, safe="")
 
 
 def _found(seen: dict[str, SeenDevice], arrived: ArrivedBeat) -> SeenDevice:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from uuid import uuid4
 
@@ -14,10 +14,12 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.auth import authenticate
 from app.context import Context, open_context
 from app.domain.silence import GAP
+from app.http_headers import headers_of
 from app.principal import Principal
 from app.probes import Probes
 from app.realtime.hub import Hub
@@ -39,13 +41,31 @@ CORRECT_EVERY_SEC = 30.0
 _log = structlog.get_logger(__name__)
 
 
+class Api(Starlette):
+    """Starlette, with a shorter way to `/graphql` for callers without an origin: programs and devices, not pages.
+
+    What it leaves out is CORS, which has nothing to say to them, and the search for the route.
+    """
+
+    graphql: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        short = self.graphql is not None and scope["type"] == "http" and scope["path"] == "/graphql"
+        if short and b"origin" not in headers_of(scope):
+            assert self.graphql is not None
+            await self.graphql(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
 def create_app(settings: Settings) -> Starlette:
     """The application; everything it needs is opened when it starts and closed in order when it stops."""
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Api) -> AsyncIterator[None]:
         async with open_context(settings) as context, serving(context) as routes:
             app.router.routes.extend(routes)
+            app.graphql = RequestLog(_graphql_among(routes))
             yield
 
     if settings.device_auth == "off":
@@ -58,7 +78,11 @@ def create_app(settings: Settings) -> Starlette:
         allow_headers=["authorization", "content-type", "x-api-key", "x-request-id"],
         expose_headers=["x-request-id", "retry-after"],
     )
-    return Starlette(middleware=[Middleware(RequestLog), *([cors] if origins else [])], lifespan=lifespan)
+    return Api(middleware=[Middleware(RequestLog), *([cors] if origins else [])], lifespan=lifespan)
+
+
+def _graphql_among(routes: Sequence[BaseRoute]) -> ASGIApp:
+    return next(route.app for route in routes if isinstance(route, Route) and route.path == "/graphql")
 
 
 @contextlib.asynccontextmanager
@@ -107,7 +131,7 @@ def _graphql(context: Context, hub: Hub) -> FleetbeatGraphQL:
     def operation(_: HTTPConnection, principal: Principal) -> OperationContext:
         return OperationContext(context, principal, hub, alert)
 
-    seams = Seams(authenticate=who, make_context=operation, now=context.clock.now, classify=classify)
+    seams = Seams(authenticate=who, make_context=operation, now=context.clock.now, classify=classify, context=context)
     options = TransportOptions(
         cors_origins=settings.cors_origins, max_body_bytes=settings.max_body_bytes, graphql_ide=settings.graphql_ide
     )

@@ -1,8 +1,9 @@
 """Who asks, and what that one may do. Every use case asks here first; whatever is not allowed is refused."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+
+import msgspec
 
 from app.domain.ids import device_key
 from app.domain.tenant import Role, Scope, only
@@ -16,8 +17,7 @@ class PrincipalKind(Enum):
     ANONYMOUS = "anonymous"
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(msgspec.Struct, frozen=True):
     """A caller. `tenant_ids` None is every tenant (a super admin).
 
     `device_keys` is set for a device and for an API key that is limited to devices: ids over all tenants.

@@ -1,18 +1,24 @@
 """Request and trace ids for every log line of a request, its time for Prometheus, and a line where it went wrong or slow."""
 
+import random
 import re
 import time
-from uuid import uuid4
+from functools import lru_cache
 
 import structlog
+from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import telemetry
+from app.http_headers import headers_of
 
 SLOW_SEC = 1.0
+_PATHS = frozenset(("/graphql", "/healthz", "/readyz", "/metrics"))
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _log = structlog.get_logger(__name__)
+# Ids are there to be found, not to be guessed right: the system's own source would cost as much as all else here.
+_bits = random.Random().getrandbits  # noqa: S311
 
 
 class RequestLog:
@@ -25,15 +31,19 @@ class RequestLog:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        request_id = _given(headers.get(b"x-request-id"), _REQUEST_ID) or uuid4().hex
-        trace = _TRACEPARENT.fullmatch(headers.get(b"traceparent", b""))
-        trace_id = trace.group(1).decode() if trace else uuid4().hex
-        with structlog.contextvars.bound_contextvars(request_id=request_id, trace_id=trace_id):
+        headers = headers_of(scope)
+        request_id = _given(headers.get(b"x-request-id"), _REQUEST_ID) or f"{_bits(128):032x}"
+        parent = headers.get(b"traceparent")
+        trace = None if parent is None else _TRACEPARENT.fullmatch(parent)
+        trace_id = trace.group(1).decode() if trace else f"{_bits(128):032x}"
+        bound = structlog.contextvars.bind_contextvars(request_id=request_id, trace_id=trace_id)
+        try:
             if scope["type"] == "websocket":
                 await self._app(scope, receive, send)
             else:
                 await self._http(scope, receive, send, request_id)
+        finally:
+            structlog.contextvars.reset_contextvars(**bound)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         started = time.perf_counter()
@@ -50,12 +60,16 @@ class RequestLog:
             await self._app(scope, receive, noting)
         finally:
             seconds = time.perf_counter() - started
-            path = scope["path"] if scope["path"] in ("/graphql", "/healthz", "/readyz", "/metrics") else "other"
-            telemetry.REQUEST_SECONDS.labels(path, str(status)).observe(seconds)
+            _seconds(scope["path"] if scope["path"] in _PATHS else "other", status).observe(seconds)
             if status >= 500 or seconds >= SLOW_SEC:
                 _log.warning(
                     "request.slow_or_failed", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000)
                 )
+
+
+@lru_cache(maxsize=256)
+def _seconds(path: str, status: int) -> Histogram:
+    return telemetry.REQUEST_SECONDS.labels(path, str(status))
 
 
 def _given(value: bytes | None, form: re.Pattern[bytes]) -> str | None:

@@ -4,9 +4,9 @@ import asyncio
 from datetime import timedelta
 from typing import Any, cast
 
-import strawberry
+from graphql import GraphQLError
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
@@ -16,12 +16,26 @@ from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from app.errors import ErrorCode, FleetbeatError, RetryLaterError, bad_field
+from app.errors import ErrorCode, FleetbeatError, NotFoundError, RetryLaterError, bad_field
+from schema.compiled.operations import Call, CompiledOperations
+from schema.engine import FleetbeatSchema
 from schema.errors import ErrorPresenter
-from schema.http_request import GRAPHQL_RESPONSE, JSON, HttpRefusalError, OperationRequest, negotiate, read_operation
+from schema.http_answer import Answer
+from schema.http_request import (
+    GRAPHQL_RESPONSE,
+    JSON,
+    Head,
+    HttpRefusalError,
+    OperationRequest,
+    negotiate,
+    operation_of_get,
+    operation_of_post,
+    read_body,
+)
 from schema.json_body import encode
+from schema.persisted import text_of
 from schema.shared_stream import SharedStreams
-from schema.transport import Seams, Transport, TransportOptions, address_of, authorization_of
+from schema.transport import Seams, Transport, TransportOptions
 from schema.transport_ws import TransportWSHandler
 from schema.websocket import StrictWebSocket
 
@@ -50,7 +64,9 @@ class FleetbeatGraphQL(GraphQL[object, None]):
     graphql_transport_ws_handler_class = TransportWSHandler
     websocket_adapter_class = StrictWebSocket  # type: ignore[assignment]
 
-    def __init__(self, schema: strawberry.Schema, transport: Transport) -> None:
+    schema: FleetbeatSchema
+
+    def __init__(self, schema: FleetbeatSchema, transport: Transport) -> None:
         options = transport.options
         super().__init__(
             schema,
@@ -61,16 +77,19 @@ class FleetbeatGraphQL(GraphQL[object, None]):
             allowed_origins=options.cors_origins,
         )
         self.transport = transport
+        context = transport.seams.context
+        self.compiled = None if context is None else CompiledOperations(schema, context)
         self.sockets: dict[asyncio.Task[Any], TransportWSHandler] = {}
         self.streams = SharedStreams()
         self.draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            response = await self._respond(Request(scope, receive))
-            await response(scope, receive, send)
-        else:
+        if scope["type"] != "http":
             await super().__call__(scope, receive, send)
+            return
+        answer = await self._answer(Head(scope), scope, receive)
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        await send({"type": "http.response.body", "body": answer.content})
 
     async def drain(self) -> None:
         """Sends every socket away with 1012, to come back elsewhere; those that come in from now on as well."""
@@ -84,38 +103,55 @@ class FleetbeatGraphQL(GraphQL[object, None]):
         """Strawberry asks once for a socket; each operation gets a context of its own from the handler."""
         return request
 
-    async def _respond(self, request: Request) -> Response:
+    async def _answer(self, head: Head, scope: Scope, receive: Receive) -> Answer:
         media_type = JSON
         try:
-            media_type = negotiate(request.headers.get("accept")) if not self._wants_ide(request) else JSON
-            if request.method not in ("GET", "POST"):
+            wants_page = self._wants_ide(head)
+            media_type = JSON if wants_page else negotiate(head.get(b"accept"))
+            if head.method not in ("GET", "POST"):
                 raise HttpRefusalError(
                     405, bad_field("", "GraphQL is asked by POST, or by GET for queries"), {"allow": "GET, POST"}
                 )
-            if self._wants_ide(request):
-                return HTMLResponse(self.graphql_ide_html)
-            return await self._execute(request, media_type)
+            if wants_page:
+                return Answer(200, self.graphql_ide_html.encode(), "text/html")
+            principal = await self.transport.seams.authenticate(head.authorization, head.address)
+            if head.method == "GET":
+                return await self._execute(Request(scope, receive), principal, operation_of_get(head), media_type)
+            body = await read_body(head, receive, self.transport.options.max_body_bytes)
+            if self.compiled is not None and (call := self.compiled.call(body)) is not None:
+                return await self._run(self.compiled, call, principal, media_type)
+            return await self._execute(Request(scope, receive), principal, operation_of_post(body), media_type)
         except HttpRefusalError as refusal:
             return self._refuse(refusal, media_type)
         except ClientDisconnect:
-            return Response(status_code=400)  # nobody is there to read it
+            return Answer(400, b"", None)  # nobody is there to read it
         except Exception as error:  # noqa: BLE001
             presenter = self.transport.presenter
             return self._refuse(_refusal_of(presenter.known(error) or presenter.masked(error)), media_type)
 
-    def _wants_ide(self, request: Request) -> bool:
-        wants_page = "text/html" in request.headers.get("accept", "") and "query" not in request.query_params
-        return self.graphql_ide is not None and request.method == "GET" and wants_page
+    def _wants_ide(self, head: Head) -> bool:
+        if self.graphql_ide is None or head.method != "GET":
+            return False
+        return "text/html" in (head.get(b"accept") or "") and "query" not in head.query_params
 
-    async def _execute(self, request: Request, media_type: str) -> Response:
-        seams = self.transport.seams
-        principal = await seams.authenticate(authorization_of(request), address_of(request))
-        operation = await read_operation(request, self.transport.options.max_body_bytes)
+    async def _run(self, operations: CompiledOperations, call: Call, principal: Any, media_type: str) -> Answer:
+        try:
+            data = await call.run(operations.context, principal)
+        except GraphQLError as error:
+            return Answer(200, encode({"errors": self.transport.presenter.present_all([error]), "data": None}), media_type)
+        return Answer(200, b'{"data":%b}' % data, media_type)
+
+    async def _execute(self, request: Request, principal: Any, operation: OperationRequest, media_type: str) -> Answer:
+        try:
+            query = text_of(operation.query, operation.extensions, self.schema.known)
+        except NotFoundError as error:
+            unknown = GraphQLError(error.message, original_error=error)
+            return self._result(ExecutionResult(data=None, errors=[unknown]), media_type)
         try:
             result = await self.schema.execute(
-                operation.query,
+                query,
                 variable_values=operation.variables,
-                context_value=seams.make_context(cast(HTTPConnection, request), principal),
+                context_value=self.transport.seams.make_context(cast(HTTPConnection, request), principal),
                 operation_name=operation.operation_name,
                 allowed_operation_types=_OVER_GET if request.method == "GET" else _OVER_POST,
                 operation_extensions=operation.extensions,
@@ -124,7 +160,7 @@ class FleetbeatGraphQL(GraphQL[object, None]):
             raise _undetermined(error, operation) from None
         return self._result(result, media_type)
 
-    def _result(self, result: ExecutionResult, media_type: str) -> Response:
+    def _result(self, result: ExecutionResult, media_type: str) -> Answer:
         content: dict[str, Any] = {}
         status = 200
         if result.errors:
@@ -134,15 +170,11 @@ class FleetbeatGraphQL(GraphQL[object, None]):
             status = 400 if media_type == GRAPHQL_RESPONSE else 200
         else:
             content["data"] = result.data
-        return Response(encode(content), status, media_type=_with_charset(media_type))
+        return Answer(status, encode(content), media_type)
 
-    def _refuse(self, refusal: HttpRefusalError, media_type: str) -> Response:
+    def _refuse(self, refusal: HttpRefusalError, media_type: str) -> Answer:
         content = {"errors": [self.transport.presenter.present_exception(refusal.error)]}
-        return Response(encode(content), refusal.status, refusal.headers, media_type=_with_charset(media_type))
-
-
-def _with_charset(media_type: str) -> str:
-    return f"{media_type}; charset=utf-8"
+        return Answer(refusal.status, encode(content), media_type, refusal.headers)
 
 
 def _refusal_of(error: FleetbeatError) -> HttpRefusalError:
@@ -165,7 +197,7 @@ def _undetermined(error: Exception, operation: OperationRequest) -> HttpRefusalE
     return HttpRefusalError(405, bad_field("query", "mutations are sent by POST"), {"allow": "POST"})
 
 
-def graphql_app(schema: strawberry.Schema, seams: Seams, options: TransportOptions | None = None) -> FleetbeatGraphQL:
+def graphql_app(schema: FleetbeatSchema, seams: Seams, options: TransportOptions | None = None) -> FleetbeatGraphQL:
     """The ASGI application for `/graphql`. Its `drain()` belongs into the shutdown."""
     transport = Transport(seams, options or TransportOptions(), ErrorPresenter(seams.classify))
     return FleetbeatGraphQL(schema, transport)

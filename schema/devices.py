@@ -261,14 +261,14 @@ class DeviceQuery:
 class DeviceMutation:
     @strawberry.mutation
     async def heartbeat(self, info: Info, input: HeartbeatInput) -> HeartbeatAck:  # noqa: A002
-        ack = await heartbeats.record(info.context.context, info.context.principal, _beat_input(input))
+        ack = await heartbeats.record(info.context.context, info.context.principal, beat_input(input))
         return HeartbeatAck(
             accepted=ack.accepted, received_at=ack.received_at, status=ack.status, next_within_sec=ack.next_within_sec
         )
 
     @strawberry.mutation
     async def heartbeats(self, info: Info, inputs: list[HeartbeatInput]) -> HeartbeatBatchAck:
-        beats = [_beat_input(one) for one in inputs]
+        beats = [beat_input(one) for one in inputs]
         ack = await heartbeats.record_many(info.context.context, info.context.principal, beats)
         rejected = [
             HeartbeatRejection(
@@ -358,7 +358,7 @@ def _service(report: domain_beat.ServiceReport) -> ServiceReport:
     )
 
 
-def _beat_input(written: HeartbeatInput) -> BeatInput:
+def beat_input(written: HeartbeatInput) -> BeatInput:
     values = {name: value for name, value in given(written).items() if value is not None}
     values["metrics"] = [domain_beat.Metric(**given(one)) for one in values.get("metrics", ())]
     values["services"] = [domain_beat.ServiceReport(**given(one)) for one in values.get("services", ())]

@@ -4,6 +4,7 @@ The cache is keyed by text: the nodes of graphql-core hash deeply and anew each 
 which over a socket end in a bare `complete`.
 """
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any, cast
@@ -19,6 +20,7 @@ class KnownDocuments:
 
     def __init__(self, most_characters: int = 262_144, longest: int = 16_384) -> None:
         self._documents: OrderedDict[str, DocumentNode] = OrderedDict()
+        self._texts: dict[str, str] = {}
         self._characters = 0
         self._most_characters = most_characters
         self._longest = longest
@@ -32,14 +34,24 @@ class KnownDocuments:
             self._documents.move_to_end(text)
         return document
 
+    def text_of(self, digest: str) -> str | None:
+        """The text whose SHA-256 this is, in lower case."""
+        return self._texts.get(digest)
+
     def remember(self, text: str, document: DocumentNode) -> None:
         if len(text) > self._longest or text in self._documents:
             return
         self._documents[text] = document
+        self._texts[digest_of(text)] = text
         self._characters += len(text)
         while self._characters > self._most_characters:
             oldest, _ = self._documents.popitem(last=False)
+            del self._texts[digest_of(oldest)]
             self._characters -= len(oldest)
+
+
+def digest_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class KnownDocumentsExtension(SchemaExtension):
@@ -84,7 +96,6 @@ class KnownDocumentsExtension(SchemaExtension):
         return GraphQLError("Name the operation: the document has several") if len(operations) > 1 else None
 
 
-def remembered_documents(known: KnownDocuments | None = None) -> Callable[[], SchemaExtension]:
-    """For `strawberry.Schema(extensions=[remembered_documents()])`: one cache for all requests."""
-    shared = known if known is not None else KnownDocuments()
-    return lambda: KnownDocumentsExtension(shared)
+def remembered_documents(known: KnownDocuments) -> Callable[[], SchemaExtension]:
+    """For `strawberry.Schema(extensions=[remembered_documents(known)])`: one cache for all requests."""
+    return lambda: KnownDocumentsExtension(known)

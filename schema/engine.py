@@ -25,12 +25,13 @@ class FleetbeatSchema(strawberry.Schema):
         types: Iterable[type] = (),
         known: KnownDocuments | None = None,
     ) -> None:
+        self.known = known if known is not None else KnownDocuments()
         super().__init__(
             query=query,
             mutation=mutation,
             subscription=subscription,
             types=types,
-            extensions=[remembered_documents(known)],
+            extensions=[remembered_documents(self.known)],
             config=StrawberryConfig(scalar_map=SCALAR_MAP, disable_field_suggestions=True),
         )
 

@@ -1,12 +1,17 @@
 """GraphQL over HTTP, the request: what is asked for, in which form the answer is wanted, and every way to get it wrong."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from functools import lru_cache
+from typing import Any
 
-from starlette.requests import Request
+from starlette.datastructures import QueryParams
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
 
 from app.errors import BadInputError, FieldError, FleetbeatError, TooComplexError, bad_field
+from app.http_headers import headers_of
 from schema.json_body import decode
+from schema.persisted import is_persisted
 
 JSON = "application/json"
 GRAPHQL_RESPONSE = "application/graphql-response+json"
@@ -25,9 +30,41 @@ class HttpRefusalError(Exception):
         self.headers = headers or {}
 
 
+class Head:
+    """The head of a request, of which most is never looked at."""
+
+    __slots__ = ("_headers", "_scope", "method")
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self.method: str = scope["method"]
+        self._headers = headers_of(scope)
+
+    def get(self, name: bytes) -> str | None:
+        value = self._headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    @property
+    def authorization(self) -> str | None:
+        """The header, or the API key of programs that cannot set it."""
+        authorization = self.get(b"authorization")
+        if authorization is None and (key := self.get(b"x-api-key")) is not None:
+            return f"Bearer {key}"
+        return authorization
+
+    @property
+    def address(self) -> str | None:
+        client = self._scope.get("client")
+        return client[0] if client else None
+
+    @property
+    def query_params(self) -> QueryParams:
+        return QueryParams(self._scope["query_string"])
+
+
 @dataclass(frozen=True, slots=True)
 class OperationRequest:
-    """The parameters of a GraphQL request."""
+    """The parameters of a GraphQL request. The query is empty where its hash stands in the extensions."""
 
     query: str
     operation_name: str | None
@@ -35,6 +72,7 @@ class OperationRequest:
     extensions: dict[str, Any] | None
 
 
+@lru_cache(maxsize=64)
 def negotiate(accept: str | None) -> str:
     """The media type of the answer. `application/json` where the client has no wish of its own."""
     if accept is None or not accept.strip():
@@ -59,37 +97,48 @@ def _wish(entry: str) -> tuple[str, float]:
     return name, 1.0
 
 
-async def read_operation(request: Request, max_body_bytes: int) -> OperationRequest:
-    if request.method == "POST":
-        _check_content_type(request)
-        return _operation(_decoded(await read_body(request, max_body_bytes)))
-    parameters: dict[str, Any] = dict(request.query_params)
+def operation_of_post(body: bytes) -> OperationRequest:
+    return _operation(_decoded(body))
+
+
+def operation_of_get(head: Head) -> OperationRequest:
+    parameters: dict[str, Any] = dict(head.query_params)
     for name in ("variables", "extensions"):
         if name in parameters:
             parameters[name] = _decoded(parameters[name]) if parameters[name] else None
     return _operation(parameters)
 
 
-async def read_body(request: Request, most: int) -> bytes:
+async def read_body(head: Head, receive: Receive, most: int) -> bytes:
     """Stops reading at the limit."""
-    too_large = HttpRefusalError(413, TooComplexError(f"The body is larger than {most} bytes"), {"connection": "close"})
-    announced = request.headers.get("content-length", "")
+    check_content(head.get(b"content-type") or "", head.get(b"content-encoding"))
+    announced = head.get(b"content-length") or ""
     if announced.isdecimal() and int(announced[:20]) > most:
-        raise too_large
+        raise _too_large(most)
     body = bytearray()
-    async for chunk in request.stream():
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk: bytes = message.get("body", b"")
+        if len(body) + len(chunk) > most:
+            raise _too_large(most)
+        if not message.get("more_body", False):
+            return bytes(body + chunk) if body else chunk
         body += chunk
-        if len(body) > most:
-            raise too_large
-    return bytes(body)
 
 
-def _check_content_type(request: Request) -> None:
-    name, *parameters = (part.strip().lower() for part in request.headers.get("content-type", "").split(";"))
+def _too_large(most: int) -> HttpRefusalError:
+    return HttpRefusalError(413, TooComplexError(f"The body is larger than {most} bytes"), {"connection": "close"})
+
+
+@lru_cache(maxsize=64)
+def check_content(content_type: str, encoding: str | None) -> None:
+    name, *parameters = (part.strip().lower() for part in content_type.split(";"))
     charsets = [parameter[8:].strip('"') for parameter in parameters if parameter.startswith("charset=")]
     if name != JSON or any(charset not in ("utf-8", "utf8") for charset in charsets):
         raise HttpRefusalError(415, bad_field("Content-Type", f"A request is {JSON} in UTF-8"), {"accept": JSON})
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    if encoding is not None and encoding.lower() != "identity":
         raise HttpRefusalError(415, bad_field("Content-Encoding", "A request is not compressed"), {"accept-encoding": "identity"})
 
 
@@ -108,12 +157,12 @@ def _operation(parameters: Any) -> OperationRequest:
         for name, kind in _PARAMETERS.items()
         if not isinstance(parameters.get(name), kind) and parameters.get(name) is not None
     ]
-    if not wrong and not parameters.get("query"):
+    if not wrong and not parameters.get("query") and not is_persisted(parameters.get("extensions")):
         wrong = [FieldError("query", "is missing")]
     if wrong:
         raise HttpRefusalError(400, BadInputError(wrong))
     return OperationRequest(
-        cast(str, parameters["query"]),
+        parameters.get("query") or "",
         parameters.get("operationName"),
         parameters.get("variables"),
         parameters.get("extensions"),

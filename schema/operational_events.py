@@ -37,7 +37,7 @@ class OperationalEventMutation:
     @strawberry.mutation
     async def record_events(self, info: Info, events: list[OperationalEventInput]) -> EventBatchAck:
         ack = await operational_events.record_events(
-            info.context.context, info.context.principal, [_input(one) for one in events]
+            info.context.context, info.context.principal, [event_input(one) for one in events]
         )
         rejected = [
             HeartbeatRejection(
@@ -51,5 +51,5 @@ class OperationalEventMutation:
         return EventBatchAck(accepted=ack.accepted, rejected=rejected)
 
 
-def _input(written: OperationalEventInput) -> EventInput:
+def event_input(written: OperationalEventInput) -> EventInput:
     return EventInput(**{name: value for name, value in given(written).items() if value is not None})

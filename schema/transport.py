@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from starlette.requests import HTTPConnection
 
+from app.context import Context
+from schema.compiled.operations import CompiledOperations
 from schema.errors import Classify, ErrorPresenter, nothing_known
 from schema.shared_stream import SharedStreams
 
@@ -34,6 +36,8 @@ class Seams:
     make_context: MakeContext
     now: Callable[[], datetime]
     classify: Classify = nothing_known
+    context: Context | None = None
+    """What compiled operations call their use cases with; without it there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ class Served(Protocol):
     """What a socket needs of the application that it belongs to."""
 
     transport: Transport
+    compiled: CompiledOperations | None
     sockets: dict[asyncio.Task[Any], Any]
     streams: SharedStreams
     draining: bool

@@ -13,13 +13,16 @@ from strawberry.types import ExecutionResult
 from strawberry.utils.aio import aclosing
 
 from app.errors import BadInputError, FieldError, FleetbeatError, RateLimitedError, RetryLaterError, UnauthenticatedError
+from schema.compiled.operations import Call
 from schema.context import OperationContext
-from schema.json_body import UnsafeJsonError, decode
+from schema.engine import FleetbeatSchema
+from schema.json_body import UnsafeJsonError, decode, encode, encode_text
+from schema.persisted import text_of
 from schema.question import question_of, without_beginning
 from schema.shared_stream import Listener, Opening
 from schema.transport import Expiring, Served, Transport, address_of, authorization_of
 from schema.websocket import StrictWebSocket
-from schema.ws_messages import BadMessageError, check
+from schema.ws_messages import BadMessageError, check, subscribing
 
 _DAY_SEC = 86_400.0
 _CLEAN_UP_SEC = 10.0
@@ -81,13 +84,20 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[object, None]):
 
     async def _receive(self, text: str) -> None:
         try:
-            await self._dispatch(check(decode(text)))
-        except UnsafeJsonError as error:
-            await self._refuse_unsafe(error)
+            await self._read(text)
         except BadInputError as error:
             await self.leave(4400, f"Message must be JSON: {error.message}")
         except BadMessageError as error:
             await self.leave(4400, str(error))
+
+    async def _read(self, text: str) -> None:
+        try:
+            if (found := self._compiled_call(text)) is not None:
+                await self._subscribe_compiled(*found)
+            else:
+                await self._dispatch(check(decode(text)))
+        except UnsafeJsonError as error:
+            await self._refuse_unsafe(error)
 
     async def _dispatch(self, message: Any) -> None:
         match message["type"]:
@@ -99,6 +109,14 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[object, None]):
                 await self.handle_subscribe(message)
             case "complete":
                 await self.handle_complete(message)
+
+    def _compiled_call(self, text: str) -> tuple[str, Call] | None:
+        """The id and the call of a frame that subscribes to an operation that is compiled."""
+        compiled = self._view.compiled
+        frame = None if compiled is None else subscribing(text)
+        if compiled is None or frame is None or (call := compiled.call(frame.payload)) is None:
+            return None
+        return frame.id, call
 
     async def _refuse_unsafe(self, error: UnsafeJsonError) -> None:
         """NaN in the variables of one operation is no reason to end the others."""
@@ -171,16 +189,45 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[object, None]):
 
     async def handle_subscribe(self, message: Any) -> None:
         operation_id = message["id"]
-        if not await self._may_subscribe(operation_id):
-            return
-        if self.max_subscriptions_per_connection is not None and len(self.operations) >= self.max_subscriptions_per_connection:
-            most = self.max_subscriptions_per_connection
-            await self._send_error(operation_id, RateLimitedError(f"A connection runs at most {most} operations at once", 1))
+        if not await self._has_room(operation_id):
             return
         payload = message["payload"]
         operation = Operation(self, operation_id, payload["query"], payload.get("variables"), payload.get("operationName"))
         self.operations[operation_id] = operation
         operation.task = self._spawn(self.run_operation(operation, payload.get("extensions")))
+
+    async def _subscribe_compiled(self, operation_id: str, call: Call) -> None:
+        if await self._has_room(operation_id):
+            operation = Operation(self, operation_id, "", None, None)
+            self.operations[operation_id] = operation
+            operation.task = self._spawn(self._run_compiled(operation, call))
+
+    async def _run_compiled(self, operation: Operation[object, None], call: Call) -> None:
+        assert self._view.compiled is not None
+        try:
+            try:
+                payload = b'{"data":%b}' % await call.run(self._view.compiled.context, cast(Any, self._principal))
+            except GraphQLError as error:
+                payload = encode({"data": None, "errors": self._transport.presenter.present_all([error])})
+            if not operation.completed:
+                await self._socket.send_text(f'{{"id":{encode_text(operation.id)},"type":"next","payload":{payload.decode()}}}')
+                await operation.send_operation_message({"id": operation.id, "type": "complete"})
+        except WebSocketDisconnected:
+            pass
+        except Exception as error:  # noqa: BLE001
+            await self._send_failure(operation, error)
+        finally:
+            if self.operations.get(operation.id) is operation:
+                del self.operations[operation.id]
+
+    async def _has_room(self, operation_id: str) -> bool:
+        if not await self._may_subscribe(operation_id):
+            return False
+        most = self.max_subscriptions_per_connection
+        if most is None or len(self.operations) < most:
+            return True
+        await self._send_error(operation_id, RateLimitedError(f"A connection runs at most {most} operations at once", 1))
+        return False
 
     async def _may_subscribe(self, operation_id: str) -> bool:
         if not self.connection_acknowledged:
@@ -220,8 +267,9 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[object, None]):
 
     async def _answer(self, operation: Operation[object, None], context: object, extensions: dict[str, Any] | None) -> bool:
         """Sends what an operation answers; False where it came to its end."""
-        results = await cast(Any, self.schema).stream(
-            operation.query,
+        schema = cast(FleetbeatSchema, self.schema)
+        results = await cast(Any, schema).stream(
+            text_of(operation.query, extensions, schema.known),
             variable_values=operation.variables,
             context_value=context,
             operation_name=operation.operation_name,

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 import msgspec
 
@@ -18,7 +19,16 @@ LONGEST_CHECKS = 16_384
 """Bytes of JSON that a service may say of its checks."""
 
 DEEPEST_CHECKS = 10
-_LONGEST = {"storeId": 64, "status": 64, "appVersion": 64, "name": 200, "hostname": 253, "kind": 64, "bootId": 128}
+_TEXTS = (
+    ("input.storeId", 64), ("input.status", 64), ("input.appVersion", 64), ("input.name", 200), ("input.hostname", 253),
+    ("input.kind", 64), ("input.bootId", 128),
+)  # fmt: skip
+_GAUGES = (
+    ("input.errorRate5m", 1.0), ("input.requestLatencyP95", math.inf), ("input.syncLagSec", math.inf),
+    ("input.memoryUsage", 100.0), ("input.cpuUsage", 100.0), ("input.diskUsage", 100.0),
+)  # fmt: skip
+_texts_of = attrgetter("store_id", "status", "app_version", "name", "hostname", "kind", "boot_id")
+_gauges_of = attrgetter("error_rate5m", "request_latency_p95", "sync_lag_sec", "memory_usage", "cpu_usage", "disk_usage")
 
 
 class BeatInput(msgspec.Struct, kw_only=True):
@@ -50,20 +60,12 @@ def check_beat(beat: BeatInput, now: datetime) -> list[FieldError]:
     errors: list[FieldError] = []
     if not is_device_id(beat.device_id):
         errors.append(FieldError("input.deviceId", "must have 1 to 128 printable characters, no blank at either end"))
-    texts = {
-        "storeId": beat.store_id, "status": beat.status, "appVersion": beat.app_version, "name": beat.name,
-        "hostname": beat.hostname, "kind": beat.kind, "bootId": beat.boot_id,
-    }  # fmt: skip
-    for name, text in texts.items():
-        errors += _check_text(f"input.{name}", text, _LONGEST[name])
-    percents = {"memoryUsage": beat.memory_usage, "cpuUsage": beat.cpu_usage, "diskUsage": beat.disk_usage}
-    for name, value, most in (
-        ("errorRate5m", beat.error_rate5m, 1.0),
-        ("requestLatencyP95", beat.request_latency_p95, math.inf),
-        ("syncLagSec", beat.sync_lag_sec, math.inf),
-        *((name, value, 100.0) for name, value in percents.items()),
-    ):
-        errors += _check_gauge(f"input.{name}", value, most)
+    for (path, longest), text in zip(_TEXTS, _texts_of(beat), strict=True):
+        if text is not None and len(text) > longest:
+            errors += _check_text(path, text, longest)
+    for (path, most), value in zip(_GAUGES, _gauges_of(beat), strict=True):
+        if value is not None and not 0 <= value < most:
+            errors += _check_gauge(path, value, most)
     if beat.sequence is not None and beat.sequence < 0:
         errors.append(FieldError("input.sequence", f"is {beat.sequence}; must not be negative"))
     if beat.sent_at is not None and not now - OLDEST <= beat.sent_at <= now + FUTURE:
@@ -73,7 +75,7 @@ def check_beat(beat: BeatInput, now: datetime) -> list[FieldError]:
                 f"is {beat.sent_at.isoformat()}; it is {now.isoformat()} here: at most 5 min ahead and 30 days back",
             )
         )
-    return errors + _check_lists(beat)
+    return errors + _check_lists(beat) if beat.metrics or beat.services else errors
 
 
 def _check_gauge(path: str, value: float | None, most: float) -> list[FieldError]:

@@ -1,5 +1,6 @@
 """The roll: which tenants and devices there are, remembered briefly, so that a beat costs no question to the database."""
 
+import asyncio
 from collections.abc import Sequence
 
 from app.domain.tenant import Tenant
@@ -18,11 +19,21 @@ class Roll:
     def __init__(self) -> None:
         self._tenants: dict[str, tuple[float, Tenant]] = {}
         self._devices: dict[str, float] = {}
+        self._asking: dict[str, asyncio.Task[Tenant | None]] = {}
 
     async def tenant(self, store: Stores, tenant_id: str, now: float) -> Tenant | None:
         kept = self._tenants.get(tenant_id)
         if kept is not None and kept[0] > now:
             return kept[1]
+        # All beats of a tenant that come while one of them asks wait for the same answer.
+        if (asking := self._asking.get(tenant_id)) is not None:
+            # Of a tenant that was just made, a question from before knows nothing.
+            return await asyncio.shield(asking) or await self._ask(store, tenant_id, now)
+        asking = self._asking[tenant_id] = asyncio.create_task(self._ask(store, tenant_id, now), name="roll")
+        asking.add_done_callback(lambda _: self._asking.pop(tenant_id, None))
+        return await asyncio.shield(asking)
+
+    async def _ask(self, store: Stores, tenant_id: str, now: float) -> Tenant | None:
         tenant = await store.tenants.get(tenant_id)
         if tenant is None:
             return None  # not remembered: it may be made the next moment
