@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -12,9 +12,9 @@ import structlog
 from app.channels.ways import Ways
 from app.context import Context
 from app.delivery_counts import count_outcome
-from app.domain.channel import Channel
-from app.domain.delivery import Answer, Delivery, DeliveryStatus, Never, Outcome, Pass, Sent, Skip, TryAgain, after
-from app.domain.message import TEST_EVENT, Message
+from app.domain.channel import Channel, ChannelKind
+from app.domain.delivery import Answer, Delivery, DeliveryStatus, Never, Outcome, Pass, Sent, Skip, TryAgain, after, skipped
+from app.domain.message import TEST_EVENT
 from app.domain.telling import before_sending
 from app.fallbacks import FAILS_FOR, fallback_of
 from app.messages import Desk, Parcel
@@ -31,6 +31,8 @@ MOST_REFUSALS = 5
 
 NOTED_EVERY = timedelta(seconds=10)
 """That a channel works is noted no more often."""
+
+NOT_KEPT = "what it tells of is no longer kept"
 
 _log = structlog.get_logger(__name__)
 
@@ -59,49 +61,65 @@ class Sender:
         self.well = GroupCommit(self._note_well, BATCH, CAPACITY)
 
     async def deliver(self, desk: Desk, parcel: Parcel) -> None:
-        delivery, now = parcel.delivery, self.context.clock.now()
-        channel = desk.channels.get(delivery.channel_id)
-        outcome: Outcome | None
-        if delivery.bundling is not None:
-            outcome = None if channel is not None and parcel.members else Skip("nothing was left to tell")
-        else:
-            outcome = before_sending(delivery, desk.alerts.get(delivery.alert_id or ""), channel, now)
+        delivery, channel = parcel.delivery, desk.channels.get(parcel.delivery.channel_id)
+        lost = [row for row in parcel.members if not desk.is_known(row)]
+        if lost:
+            await self._keep_members(parcel, [skipped(row, NOT_KEPT) for row in lost], channel, None)
+            parcel = replace(parcel, members=[row for row in parcel.members if desk.is_known(row)])
+        outcome: Outcome | None = self._instead(desk, parcel, channel)
         if outcome is not None or channel is None:
             await self._keep(parcel, channel, outcome or Skip("the channel was deleted"), WELL)
             return
-        if delivery.sent_at is not None:
-            outcome = Sent(delivery.receipt)  # it went out before, and whoever sent it could not say so
+        outcome = await self._send(channel, desk, parcel)
+        if isinstance(outcome, Sent):
+            # First of all: whatever fails before it is written, it would be sent again.
+            await self._keep(parcel, channel, outcome, WELL)
+            await self._note_sent(channel)
         else:
-            outcome = await self._send(channel, desk.message(parcel))
-        await self._keep(parcel, channel, outcome, await self._fare(channel, delivery, outcome))
+            await self._keep(parcel, channel, outcome, await self._fare(channel, delivery, outcome))
 
-    async def _send(self, channel: Channel, message: Message) -> Answer:
+    def _instead(self, desk: Desk, parcel: Parcel, channel: Channel | None) -> Outcome | None:
+        """What becomes of it where nothing is sent."""
+        delivery = parcel.delivery
+        if delivery.sent_at is not None:
+            return Sent(delivery.receipt)  # it went out before, and whoever sent it could not say so
+        changed = before_sending(delivery, desk.alerts.get(delivery.alert_id or ""), channel, self.context.clock.now())
+        if changed is not None:
+            return changed
+        if not desk.is_here(delivery):
+            return Skip(f"{delivery.user_id} is not of the tenant any more")
+        if delivery.bundling is not None and not parcel.members:
+            return Skip("nothing was left to tell")
+        return None if desk.is_known(delivery) else Skip(NOT_KEPT)
+
+    async def _send(self, channel: Channel, desk: Desk, parcel: Parcel) -> Answer:
         if not channel.enabled:
             return Never(f"the channel is disabled: {channel.disabled_because}")
         try:
             config = unseal(self.context.settings, channel.sealed)
         except UnreadableError:
             return TryAgain("the channel's secret was sealed with another SECRETS_KEY")
+        except msgspec.MsgspecError:
+            return TryAgain("the channel's config cannot be read by this version")
         if channel.kind not in self.ways:
             return Never(f"{channel.kind.name} is not set up here")
         try:
             async with asyncio.timeout(LONGEST_TRY_SEC):
-                return await self.ways[channel.kind].send(config, message)
+                return await self.ways[channel.kind].send(config, desk.message(parcel))
         except TimeoutError:
             return TryAgain(f"no answer within {LONGEST_TRY_SEC:.0f} s")
         except Exception as error:  # noqa: BLE001 - a fault in a way must not end the courier
             _log.error("channel.fault", kind=channel.kind.name, channel=channel.id, error=type(error).__name__)
             return TryAgain("a fault of ours; the log has it")
 
-    async def _fare(self, channel: Channel, delivery: Delivery, outcome: Outcome) -> Fare:
-        """Notes how a channel fares, and finds who stands in where it failed."""
+    async def _note_sent(self, channel: Channel) -> None:
+        now = self.context.clock.now()
+        if channel.failing_since is not None or channel.last_sent_at is None or now - channel.last_sent_at > NOTED_EVERY:
+            await self.well.take([channel.id])
+
+    async def _fare(self, channel: Channel, delivery: Delivery, outcome: TryAgain | Never) -> Fare:
+        """Notes how a channel fares that failed, and finds who stands in."""
         now, store = self.context.clock.now(), self.context.store.channels
-        if isinstance(outcome, Sent):
-            if channel.failing_since is not None or channel.last_sent_at is None or now - channel.last_sent_at > NOTED_EVERY:
-                await self.well.take([channel.id])
-            return WELL
-        if not isinstance(outcome, (TryAgain, Never)):
-            return WELL
         is_test = delivery.alert_id is None and delivery.bundling is None
         refused = isinstance(outcome, Never) and not is_test
         noted = await store.note_failure(channel.id, outcome.error, now, refused=refused) or channel
@@ -115,12 +133,12 @@ class Sender:
         await self.context.store.channels.note_sent(set(channel_ids), self.context.clock.now())
 
     async def _disable(self, channel: Channel, error: str) -> None:
-        if not await self.context.store.channels.disable(channel.id, error):
-            return
-        _log.warning("channel.disabled", tenant=channel.tenant_id, channel=channel.id, error=error)
         body = f"It failed {MOST_REFUSALS} times in a row, at last with: {error}. Mend it and enable it again."
         notice = Notice(key=f"disabled-{channel.id}-{channel.failing_since}", title=f"{channel.name} is disabled", body=body)
+        # Told first: who dies in between leaves it to the next refusal, and the same notice is told nobody twice.
         await tell_owner(self.context, channel, notice)
+        if await self.context.store.channels.disable(channel.id, error):
+            _log.warning("channel.disabled", tenant=channel.tenant_id, channel=channel.id, error=error)
 
     async def _keep(self, parcel: Parcel, channel: Channel | None, outcome: Outcome, fare: Fare) -> None:
         now, other = self.context.clock.now(), fare.other
@@ -136,7 +154,8 @@ class Sender:
         elif done.alert_id is None or not done.is_finished:
             await self.context.store.deliveries.settle([done], [parcel.lease])
         else:
-            await self.outcomes.keep([await self._ended(done, parcel.lease, channel, other)])
+            everybody = await self._everybody(done, other)
+            await self.outcomes.keep([Ended(done, parcel.lease, channel, _if_failed(done, other), everybody)])
         count_outcome(channel, done)
         _say(done, channel, len(parcel.members))
         if done.status is DeliveryStatus.DEAD and channel is not None and done.event != TEST_EVENT:
@@ -155,18 +174,32 @@ class Sender:
             if done.status is DeliveryStatus.SENT:
                 sent = msgspec.structs.replace(parcel.delivery, sent_at=done.sent_at, receipt=done.receipt)
                 await self.context.store.deliveries.settle([sent], [parcel.lease])
-            for start in range(0, len(parcel.members), BATCH):
-                some = [_like(member, done) for member in parcel.members[start : start + BATCH]]
-                await self.outcomes.keep([await self._ended(one, None, channel, other) for one in some])
+            await self._keep_members(parcel, [_like(member, done) for member in parcel.members], channel, other)
         await self.context.store.deliveries.settle([done], [parcel.lease])
 
-    async def _ended(self, done: Delivery, lease: str | None, channel: Channel | None, other: Channel | None) -> Ended:
-        everybody: Sequence[str] = ()
-        if other is not None and other.to is None and done.status is DeliveryStatus.FAILED:
-            members = await self.context.store.members.of_tenants([done.tenant_id])
-            of_tenant = tuple(member.id for member in members if done.tenant_id in member.tenant_ids)
-            everybody = of_tenant if done.user_id is None else (done.user_id,)
-        return Ended(done, lease, channel, other if done.status is DeliveryStatus.FAILED else None, everybody)
+    async def _keep_members(
+        self, parcel: Parcel, done: Sequence[Delivery], channel: Channel | None, other: Channel | None
+    ) -> None:
+        everybody = await self._everybody(done[0], other)
+        await self.outcomes.keep([Ended(one, None, channel, _if_failed(one, other), everybody) for one in done])
+
+    async def _everybody(self, done: Delivery, other: Channel | None) -> Sequence[str]:
+        """Whom a channel is for that stands in and names nobody."""
+        if (
+            other is None
+            or other.kind is not ChannelKind.IN_APP
+            or other.to is not None
+            or done.status is not DeliveryStatus.FAILED
+        ):
+            return ()
+        if done.user_id is not None:
+            return (done.user_id,)
+        members = await self.context.store.members.of_tenants([done.tenant_id])
+        return tuple(member.id for member in members if done.tenant_id in member.tenant_ids)
+
+
+def _if_failed(done: Delivery, other: Channel | None) -> Channel | None:
+    return other if done.status is DeliveryStatus.FAILED else None
 
 
 def _like(member: Delivery, bundle: Delivery) -> Delivery:

@@ -9,7 +9,8 @@ from app.domain.channel import Channel
 from app.domain.delivery import Delivery, Line
 from app.domain.device import Device
 from app.domain.message import Message, Note
-from app.domain.tenant import EVERY_TENANT, Tenant
+from app.domain.tenant import EVERY_TENANT, Member, Tenant
+from app.recipients import may_hear
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,18 @@ class Desk:
     devices: Mapping[str, Device]
     tenants: Mapping[str, Tenant]
     told: Mapping[str, Sequence[Delivery]]
+    people: Mapping[str, Member]
+
+    def is_known(self, row: Delivery) -> bool:
+        """Whether what it tells of is still kept. A test tells of nothing."""
+        return row.alert_id is None or (row.lane, row.seq) in self.events
+
+    def is_here(self, delivery: Delivery) -> bool:
+        """Whether the person whose own channel it goes to may still hear of the tenant."""
+        if delivery.user_id is None:
+            return True
+        member, channel = self.people.get(delivery.user_id), self.channels.get(delivery.channel_id)
+        return member is not None and channel is not None and may_hear(member, channel, delivery.tenant_id)
 
     def message(self, parcel: Parcel) -> Message:
         delivery = parcel.delivery
@@ -93,6 +106,8 @@ async def open_desk(context: Context, parcels: Sequence[Parcel], channels: Mappi
     alerts = await store.alerts.get_many(EVERY_TENANT, sorted({row.alert_id or "" for row in rows}))
     events = await store.events.at({(row.lane, row.seq) for row in rows})
     keys = sorted({key for event in events.values() if (key := device_of(event.alert)) is not None})
+    personal = {parcel.delivery.tenant_id for parcel in parcels if parcel.delivery.user_id is not None}
+    members = await store.members.of_tenants(personal) if personal else ()
     alone = {parcel.delivery.alert_id or "" for parcel in parcels if parcel.delivery.alert_id is not None}
     told = await store.deliveries.of_alerts(EVERY_TENANT, alone) if alone else {}
     others = {one.channel_id for many in told.values() for one in many if one.user_id is None} - channels.keys()
@@ -104,4 +119,5 @@ async def open_desk(context: Context, parcels: Sequence[Parcel], channels: Mappi
         devices=await store.devices.get_many(EVERY_TENANT, keys) if keys else {},
         tenants=await store.tenants.get_many({parcel.delivery.tenant_id for parcel in parcels}),
         told=told,
+        people={member.id: member for member in members},
     )

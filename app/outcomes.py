@@ -58,7 +58,8 @@ class Outcomes:
         lane = ended[0].done.lane
         if lane not in self._lanes:
             self._lanes[lane] = GroupCommit(partial(self._write, lane), BATCH, CAPACITY)
-        await self._lanes[lane].take(ended)
+        for start in range(0, len(ended), BATCH):
+            await self._lanes[lane].take(ended[start : start + BATCH])
 
     async def _write(self, lane: int, ended: Sequence[Ended]) -> None:
         async def work(session: Session) -> Writes:

@@ -36,13 +36,13 @@ def _people(
 ) -> list[Person]:
     people: list[Person] = []
     for member in members:
-        own = [one for one in channels if one.owner_id == member.id and _is_told(member, one, tenant_id)]
+        own = [one for one in channels if one.owner_id == member.id and may_hear(member, one, tenant_id)]
         if own:
             wanted = preferences.get(member.id) or Preferences(id=member.id)
             people.append(Person(id=member.id, preferences=wanted, channels=tuple(chosen_channels(wanted, own))))
     return people
 
 
-def _is_told(member: Member, channel: Channel, tenant_id: str) -> bool:
+def may_hear(member: Member, channel: Channel, tenant_id: str) -> bool:
     """A super admin is in no tenant, and is told of the one that the channel was made in."""
     return channel.tenant_id == tenant_id if member.role is Role.SUPER_ADMIN else tenant_id in member.tenant_ids
