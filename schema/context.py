@@ -24,10 +24,14 @@ class OperationContext:
     principal: Principal
     hub: Hub
     show_alert: ShowAlert
-    loaders: Loaders = field(init=False)
+    _loaders: Loaders | None = field(default=None, init=False)
 
-    def __post_init__(self) -> None:
-        self.loaders = Loaders(self.context, self.principal)
+    @property
+    def loaders(self) -> Loaders:
+        """Made when first asked for: most operations load nothing."""
+        if self._loaders is None:
+            self._loaders = Loaders(self.context, self.principal)
+        return self._loaders
 
 
 Info = strawberry.Info[OperationContext, None]
