@@ -25,15 +25,19 @@ class OperationContext:
     principal: Principal
     hub: Hub
     show_alert: ShowAlert
-    loaders: Loaders = field(init=False)
+    _loaders: Loaders | None = field(default=None, init=False)
     post: Post = ALONE
     """Of a stream that is shared with others, or may be."""
 
     resume_from: str | None = None
     """The cursor at which a subscriber goes on who was told by others meanwhile; it wins over `after`."""
 
-    def __post_init__(self) -> None:
-        self.loaders = Loaders(self.context, self.principal)
+    @property
+    def loaders(self) -> Loaders:
+        """Made when first asked for: most operations load nothing."""
+        if self._loaders is None:
+            self._loaders = Loaders(self.context, self.principal)
+        return self._loaders
 
 
 Info = strawberry.Info[OperationContext, None]
