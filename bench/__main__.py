@@ -1,0 +1,35 @@
+"""Measures Fleetbeat beside its peers on this machine, and writes `results.json` and the table of the README."""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+import structlog
+
+from bench.measures.heartbeats import heartbeat_http
+from bench.results import write
+from bench.rounds import FULL, QUICK
+from bench.stage import staged
+
+KEYS = {"heartbeat_http": heartbeat_http}
+
+
+async def main(chosen: argparse.Namespace) -> int:
+    effort = QUICK if chosen.quick else FULL
+    for key in chosen.only or KEYS:
+        with tempfile.TemporaryDirectory() as folder:
+            async with staged(Path(folder)) as stage:
+                found = await KEYS[key](stage, effort)
+        print(key, found)
+        write({key: found})
+    return 0
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--quick", action="store_true", help="in two minutes, with fewer and shorter rounds")
+    options.add_argument("--only", nargs="*", choices=sorted(KEYS), help="these keys alone; the others stay as they were")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
+    sys.exit(asyncio.run(main(options.parse_args())))
