@@ -8,12 +8,16 @@ from pathlib import Path
 
 import structlog
 
-from bench.measures.heartbeats import heartbeat_http
+from bench.measures.heartbeats import heartbeat_batch, heartbeat_http, heartbeat_nodb
 from bench.results import write
 from bench.rounds import FULL, QUICK
 from bench.stage import staged
 
-KEYS = {"heartbeat_http": heartbeat_http}
+KEYS = {one.__name__: one for one in (heartbeat_http, heartbeat_batch, heartbeat_nodb)}
+
+
+def show(key: str, found: object) -> None:
+    print(key, found)
 
 
 async def main(chosen: argparse.Namespace) -> int:
@@ -22,7 +26,7 @@ async def main(chosen: argparse.Namespace) -> int:
         with tempfile.TemporaryDirectory() as folder:
             async with staged(Path(folder)) as stage:
                 found = await KEYS[key](stage, effort)
-        print(key, found)
+        show(key, found)
         write({key: found})
     return 0
 

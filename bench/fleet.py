@@ -66,10 +66,22 @@ def beat_calls(tenant_id: str, devices: dict[str, str]) -> list[Call]:
     """A call for each device; its sequence is the call's own number."""
     chance = random.Random(2026)
     return [
-        Call(_body(BEAT, {"input": beat_input(tenant_id, device_id, int(COUNTER), chance)}), authorization)
+        Call(body(BEAT, {"input": beat_input(tenant_id, device_id, int(COUNTER), chance)}), authorization)
         for device_id, authorization in devices.items()
     ]
 
 
-def _body(query: str, variables: dict[str, object]) -> str:
+def batch_calls(tenant_id: str, device_ids: list[str], size: int, authorization: str) -> list[Call]:
+    """Calls of `size` beats, each of another device; all of a call have the call's number as their sequence."""
+    chance = random.Random(2026)
+    return [
+        Call(
+            body(BEATS, {"inputs": [beat_input(tenant_id, one, int(COUNTER), chance) for one in device_ids[start : start + size]]}),
+            authorization,
+        )
+        for start in range(0, len(device_ids), size)
+    ]
+
+
+def body(query: str, variables: dict[str, object]) -> str:
     return json.dumps({"query": query, "variables": variables}, separators=(",", ":"))

@@ -27,6 +27,8 @@ from bench.usage import Memory, memory, tree
 from jobs.queue import Queue
 
 PEERS = Path(__file__).parent / "peers"
+IN_NODE = ("mercurius", "yoga")
+NO_NODE = "there is no Node here, or its packages could not be installed"
 _STOP_SEC = 20.0
 _START_SEC = 60.0
 
@@ -62,6 +64,11 @@ class Stage:
     @property
     def mongo_uri(self) -> str:
         return mongo_uri(self.mongo_port)
+
+    @property
+    def without(self) -> dict[str, str]:
+        """Peers that are not on this machine, and why."""
+        return {} if shutil.which("node") and (PEERS / "node_modules").exists() else dict.fromkeys(IN_NODE, NO_NODE)
 
     async def ours(self, module: str = "app.cli", *arguments: str, **settings: object) -> Server:
         """`fleetbeat api`, or a module of the bench that serves instead."""

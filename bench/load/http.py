@@ -20,17 +20,18 @@ from bench.usage import cpu_sec
 COUNTER = "987654321"
 """Stands in a body where each call has a number of its own, of as many digits."""
 
-_FIRST = 100_000_000
+FIRST = 100_000_000
 _END_OF_HEAD = b"\r\n\r\n"
 _END_OF_CHUNKS = b"0\r\n\r\n"
 _GIVE_UP_SEC = 30.0
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One request: its body and whose it is (`authorization` may be empty)."""
+    """One request: its body, whose it is (`authorization` may be empty), and its path where it has one of its own."""
 
     body: str
     authorization: str = ""
+    path: str = ""
 
 
 class Calls(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +45,8 @@ class Calls(msgspec.Struct, frozen=True, kw_only=True):
     warm_sec: float
     seconds: float
     path: str = "/graphql"
-    first: int = _FIRST
+    method: str = "POST"
+    first: int = FIRST
     watched: dict[str, list[int]] = {}
 
 
@@ -94,7 +96,7 @@ class _Run:
 class _Connection(asyncio.Protocol):
     """Sends one call, waits for its answer, sends the next."""
 
-    def __init__(self, run: _Run, requests: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, run: _Run, requests: list[list[bytes]]) -> None:
         self._run = run
         self._requests = itertools.cycle(requests)
         self._buffer = b""
@@ -127,12 +129,11 @@ class _Connection(asyncio.Protocol):
             self._send()
 
     def _send(self) -> None:
-        before, after = next(self._requests)
-        if after:
-            before = b"%b%d%b" % (before, next(self._run.counter), after)
+        pieces = next(self._requests)
+        request = pieces[0] if len(pieces) == 1 else (b"%d" % next(self._run.counter)).join(pieces)
         self._waits = True
         self._started = time.perf_counter()
-        self._transport.write(before)
+        self._transport.write(request)
 
 
 def _is_whole(data: bytes) -> bool:
@@ -147,16 +148,13 @@ def _is_whole(data: bytes) -> bool:
     return len(data) >= end + 4 + length
 
 
-def _request(calls: Calls, call: Call) -> tuple[bytes, bytes]:
-    """What goes before the counter and behind it; all of it before where there is none."""
-    head = f"POST {calls.path} HTTP/1.1\r\nhost: 127.0.0.1:{calls.port}\r\ncontent-type: application/json\r\n"
-    head += "accept: application/json\r\n"
+def _request(calls: Calls, call: Call) -> list[bytes]:
+    """The pieces between which the counter goes; one where there is none."""
+    head = f"{calls.method} {call.path or calls.path} HTTP/1.1\r\nhost: 127.0.0.1:{calls.port}\r\n"
+    head += "content-type: application/json\r\naccept: application/json\r\n"
     head += f"authorization: {call.authorization}\r\n" if call.authorization else ""
     head += f"content-length: {len(call.body.encode())}\r\n\r\n"
-    before, counter, after = (head + call.body).partition(COUNTER)
-    if COUNTER in after:
-        raise ValueError("a call holds one counter at most")
-    return before.encode(), after.encode() if counter else b""
+    return [piece.encode() for piece in (head + call.body).split(COUNTER)]
 
 
 async def run(calls: Calls) -> Report:

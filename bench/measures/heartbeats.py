@@ -1,65 +1,88 @@
-"""Beats over HTTP: one a call and many a call, stored by a majority before the answer."""
+"""Beats over HTTP: one a call, a hundred a call, and one a call where nobody stores it."""
 
-from collections.abc import Mapping
+import json
 
-from bench.fleet import add_devices, add_tenant, beat_calls
-from bench.load.http import Call, Calls
-from bench.results import Comparison, Sample, compared, side
-from bench.rounds import Effort, LostError, Turn, alternate, call, sample_of
-from bench.stage import Server, Stage
+from app.context import Context
+from bench.fleet import add_devices, add_tenant, batch_calls, beat_calls
+from bench.load.http import Call
+from bench.measures.over_http import Asked, compare
+from bench.peers.alerta import start_alerta, why_no_alerta
+from bench.results import Comparison
+from bench.rounds import Effort
+from bench.stage import Stage
 
 CONNECTIONS = 128
+BATCH_CONNECTIONS = 16
 DEVICES = 1_024
+BATCH = 100
 TENANT = "bench"
+NODE = ("mercurius", "yoga")
 ACCEPTED = '"accepted":true'
 
 
 async def heartbeat_http(stage: Stage, effort: Effort) -> Comparison:
-    await add_tenant(stage.context, TENANT)
-    calls = beat_calls(TENANT, await add_devices(stage.context, TENANT, DEVICES))
-    databases = {"ours": "bench", **{name: await stage.peer_database(name) for name in ("mercurius", "yoga")}}
-    servers = {"ours": await stage.ours()}
-    for name in ("mercurius", "yoga"):
-        servers[name] = await stage.node(name, stage.mongo_uri, databases[name])
-    turns = {name: _Beats(stage, effort, server, databases[name], calls) for name, server in servers.items()}
-    samples = await alternate(turns, effort.rounds)
-    sides = {name: side(samples[name], server.memory()) for name, server in servers.items()}
-    stage.stop(*servers.values())
+    calls = beat_calls(TENANT, await _fleet(stage.context))
+    asked = await _storing(stage, calls, ACCEPTED, CONNECTIONS, 1)
+    left_out: dict[str, str] = dict(stage.without)
+    if reason := why_no_alerta():
+        left_out["alerta"] = reason
+    else:
+        asked["alerta"] = await _alerta(stage)
     what = f"single heartbeats over HTTP, acknowledged once a majority has them; {CONNECTIONS} connections, one server process"
-    return compared(what, sides)
+    return await compare(stage, effort, what, asked, left_out)
 
 
-class _Beats:
-    """One round of one side: beats, and a count of what the database then holds."""
-
-    def __init__(self, stage: Stage, effort: Effort, server: Server, database: str, calls: list[Call], each: int = 1) -> None:
-        self._stage = stage
-        self._effort = effort
-        self._server = server
-        self._database = database
-        self._calls = calls
-        self._each = each
-        self._next = 100_000_000
-
-    async def __call__(self) -> Sample:
-        before = await self._stage.beats_in(self._database)
-        report = await call(
-            Calls(
-                port=self._server.port,
-                calls=self._calls,
-                wanted=ACCEPTED,
-                connections=CONNECTIONS,
-                warm_sec=self._effort.warm_sec,
-                seconds=self._effort.seconds,
-                first=self._next,
-                watched={"server": self._server.pids(), "database": [self._stage.database.pid]},
-            )
-        )
-        self._next = report.next
-        stored = await self._stage.beats_in(self._database) - before
-        if stored != report.answered * self._each:
-            raise LostError(f"{report.answered * self._each} beats were acknowledged, and {stored} are stored")
-        return sample_of(report, self._each)
+async def heartbeat_batch(stage: Stage, effort: Effort) -> Comparison:
+    devices = list(await _fleet(stage.context))[: DEVICES // BATCH * BATCH]
+    calls = batch_calls(TENANT, devices, BATCH, stage.person([TENANT]))
+    asked = await _storing(stage, calls, f'"accepted":{BATCH}', BATCH_CONNECTIONS, BATCH)
+    what = f"`heartbeats` of {BATCH}, stored by a majority; per second and per operation are beats; {BATCH_CONNECTIONS} connections"
+    return await compare(stage, effort, what, asked, stage.without)
 
 
-Turns = Mapping[str, Turn]
+async def heartbeat_nodb(stage: Stage, effort: Effort) -> Comparison:
+    calls = beat_calls(TENANT, await _fleet(stage.context))
+    servers = {
+        "ours": await stage.ours("bench.peers.at_once"),
+        "raw_asgi": await stage.python("bench.peers.raw", "asgi"),
+        "starlette": await stage.python("bench.peers.raw", "starlette"),
+        "strawberry": await stage.python("bench.peers.strawberry_stock"),
+        **{name: await stage.node(name) for name in NODE if name not in stage.without},
+    }
+    what = f"single heartbeats over HTTP that nobody stores: transport, sign-in, GraphQL; {CONNECTIONS} connections, one process"
+    asked = {name: Asked(server, calls, ACCEPTED, connections=CONNECTIONS) for name, server in servers.items()}
+    return await compare(stage, effort, what, asked, stage.without)
+
+
+async def _fleet(context: Context) -> dict[str, str]:
+    await add_tenant(context, TENANT)
+    return await add_devices(context, TENANT, DEVICES)
+
+
+async def _storing(stage: Stage, calls: list[Call], wanted: str, connections: int, each: int) -> dict[str, Asked]:
+    """Ours and the peers in GraphQL, each with a database of its own in the same mongod."""
+
+    def asked(server: object, database: str) -> Asked:
+        return Asked(server, calls, wanted, connections=connections, each=each, stored_in=database)  # type: ignore[arg-type]
+
+    found = {"ours": asked(await stage.ours(), "bench")}
+    for name in NODE:
+        if name not in stage.without:
+            database = await stage.peer_database(name)
+            found[name] = asked(await stage.node(name, stage.mongo_uri, database), database)
+    database = await stage.peer_database("strawberry")
+    found["strawberry"] = asked(await stage.python("bench.peers.strawberry_stock", stage.mongo_uri, database), database)
+    return found
+
+
+async def _alerta(stage: Stage) -> Asked:
+    """Its heartbeats have an origin, tags, and a time; it overwrites the one of the origin."""
+    server = await start_alerta(stage)
+    calls = [
+        Call(json.dumps({"origin": f"device-{number}", "tags": ["bench"], "type": "Heartbeat", "timeout": 120}))
+        for number in range(DEVICES)
+    ]
+    # It answers one call after the other: more callers would only wait.
+    return Asked(server, calls, '"status": "ok"', path="/heartbeat", connections=8)
+
+

@@ -1,4 +1,4 @@
-// What both servers in Node do with a beat: one write a call, of the document that Fleetbeat keeps, acknowledged by a majority.
+// What both servers in Node do: one write a call, of the document that Fleetbeat keeps, acknowledged by a majority.
 import { readFileSync } from "node:fs";
 import { MongoClient } from "mongodb";
 
@@ -6,7 +6,7 @@ export const typeDefs = readFileSync(new URL("./schema.graphql", import.meta.url
 
 const WEEK_MS = 7 * 24 * 3600 * 1000;
 
-export function document(beat, now) {
+function document(beat, now) {
   return {
     _id: `${beat.tenantId}:${beat.deviceId}:${beat.bootId}:${beat.sequence}:`,
     tenant_id: beat.tenantId,
@@ -34,29 +34,41 @@ export function document(beat, now) {
 }
 
 const acknowledged = (now) => ({ accepted: true, receivedAt: now.toISOString(), status: "ONLINE", nextWithinSec: 60 });
+const viewer = () => ({ id: "bench", role: "ADMIN" });
 
 // Without an address no database is asked.
-export async function beatResolvers(mongoUri, database) {
+export async function resolvers(mongoUri, database) {
   if (!mongoUri) {
     return {
-      heartbeat: () => acknowledged(new Date()),
-      heartbeats: (_, { inputs }) => ({ accepted: inputs.length, receivedAt: new Date().toISOString() }),
+      Query: { viewer, device: (_, { deviceId, tenantId }) => ({ id: `${tenantId}:${deviceId}`, deviceId, status: "UNKNOWN" }) },
+      Mutation: {
+        heartbeat: () => acknowledged(new Date()),
+        heartbeats: (_, { inputs }) => ({ accepted: inputs.length, receivedAt: new Date().toISOString() }),
+      },
     };
   }
   const client = await new MongoClient(mongoUri, { maxPoolSize: 50 }).connect();
   const beats = client.db(database).collection("device_heartbeats", { writeConcern: { w: "majority" } });
+  const devices = client.db(database).collection("devices");
   return {
-    heartbeat: async (_, { input }) => {
-      const now = new Date();
-      await beats.insertOne(document(input, now));
-      return acknowledged(now);
+    Query: {
+      viewer,
+      device: async (_, { deviceId, tenantId }) => {
+        const found = await devices.findOne({ _id: `${tenantId}:${deviceId}` });
+        return found && { id: found._id, deviceId: found.device_id, status: found.status.toUpperCase() };
+      },
     },
-    heartbeats: async (_, { inputs }) => {
-      const now = new Date();
-      await beats.insertMany(inputs.map((input) => document(input, now)), { ordered: false });
-      return { accepted: inputs.length, receivedAt: now.toISOString() };
+    Mutation: {
+      heartbeat: async (_, { input }) => {
+        const now = new Date();
+        await beats.insertOne(document(input, now));
+        return acknowledged(now);
+      },
+      heartbeats: async (_, { inputs }) => {
+        const now = new Date();
+        await beats.insertMany(inputs.map((input) => document(input, now)), { ordered: false });
+        return { accepted: inputs.length, receivedAt: now.toISOString() };
+      },
     },
   };
 }
-
-export const device = (_, { deviceId, tenantId }) => ({ id: `${tenantId}:${deviceId}`, deviceId, status: "ONLINE" });
