@@ -31,13 +31,13 @@ class LostError(Exception):
     """What was sent is not all there, or was answered wrongly: its figures would mean nothing."""
 
 
-async def alternate(turns: Mapping[str, Turn], rounds: int) -> dict[str, list[Sample]]:
-    """Each side's samples. The first round only warms: code that compiles itself, caches and connections."""
+async def alternate(turns: Mapping[str, Turn], rounds: int, *, warm: bool = True) -> dict[str, list[Sample]]:
+    """Each side's samples. With `warm` a first round does not count: code that compiles itself, caches and connections."""
     found: dict[str, list[Sample]] = {name: [] for name in turns}
-    for number in range(rounds + 1):
+    for number in range(-1 if warm else 0, rounds):
         for name, turn in turns.items():
             sample = await turn()
-            if number:
+            if number >= 0:
                 found[name].append(sample)
     return found
 

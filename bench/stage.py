@@ -108,10 +108,10 @@ class Stage:
             mongo.close()
         return database
 
-    async def beats_in(self, database: str) -> int:
+    async def documents_in(self, database: str, collection: str) -> int:
         mongo = connect(self.mongo_uri, database)
         try:
-            return int(await mongo.database["device_heartbeats"].count_documents({}))
+            return int(await mongo.database[collection].count_documents({}))
         finally:
             mongo.close()
 

@@ -9,14 +9,14 @@ from bench.measures.over_http import Asked, compare
 from bench.peers.alerta import start_alerta, why_no_alerta
 from bench.results import Comparison
 from bench.rounds import Effort
-from bench.stage import Stage
+from bench.stage import IN_NODE, Server, Stage
 
 CONNECTIONS = 128
 BATCH_CONNECTIONS = 16
 DEVICES = 1_024
 BATCH = 100
 TENANT = "bench"
-NODE = ("mercurius", "yoga")
+BEATS_IN = "device_heartbeats"
 ACCEPTED = '"accepted":true'
 
 
@@ -47,7 +47,7 @@ async def heartbeat_nodb(stage: Stage, effort: Effort) -> Comparison:
         "raw_asgi": await stage.python("bench.peers.raw", "asgi"),
         "starlette": await stage.python("bench.peers.raw", "starlette"),
         "strawberry": await stage.python("bench.peers.strawberry_stock"),
-        **{name: await stage.node(name) for name in NODE if name not in stage.without},
+        **{name: await stage.node(name) for name in IN_NODE if name not in stage.without},
     }
     what = f"single heartbeats over HTTP that nobody stores: transport, sign-in, GraphQL; {CONNECTIONS} connections, one process"
     asked = {name: Asked(server, calls, ACCEPTED, connections=CONNECTIONS) for name, server in servers.items()}
@@ -62,11 +62,11 @@ async def _fleet(context: Context) -> dict[str, str]:
 async def _storing(stage: Stage, calls: list[Call], wanted: str, connections: int, each: int) -> dict[str, Asked]:
     """Ours and the peers in GraphQL, each with a database of its own in the same mongod."""
 
-    def asked(server: object, database: str) -> Asked:
-        return Asked(server, calls, wanted, connections=connections, each=each, stored_in=database)  # type: ignore[arg-type]
+    def asked(server: Server, database: str) -> Asked:
+        return Asked(server, calls, wanted, connections=connections, each=each, stored_in=(database, BEATS_IN))
 
     found = {"ours": asked(await stage.ours(), "bench")}
-    for name in NODE:
+    for name in IN_NODE:
         if name not in stage.without:
             database = await stage.peer_database(name)
             found[name] = asked(await stage.node(name, stage.mongo_uri, database), database)
@@ -83,6 +83,6 @@ async def _alerta(stage: Stage) -> Asked:
         for number in range(DEVICES)
     ]
     # It answers one call after the other: more callers would only wait.
-    return Asked(server, calls, '"status": "ok"', path="/heartbeat", connections=8)
+    return Asked(server, calls, '"status": "ok"', path="/heartbeat", connections=8, alike=False)
 
 
