@@ -11,12 +11,16 @@ import structlog
 from bench.measures.alerts import ack, alert_list
 from bench.measures.fanout import fanout, fanout_latency
 from bench.measures.heartbeats import heartbeat_batch, heartbeat_http, heartbeat_nodb
+from bench.measures.judging import offline_detect, tick
 from bench.measures.queries import query_small
 from bench.results import write
 from bench.rounds import FULL, QUICK
 from bench.stage import staged
 
-KEYS = {one.__name__: one for one in (heartbeat_http, heartbeat_batch, heartbeat_nodb, query_small, fanout, fanout_latency, alert_list, ack)}
+KEYS = {
+    one.__name__: one
+    for one in (heartbeat_http, heartbeat_batch, heartbeat_nodb, query_small, fanout, fanout_latency, tick, offline_detect, alert_list, ack)
+}
 
 
 def show(key: str, found: object) -> None:

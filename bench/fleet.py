@@ -35,6 +35,7 @@ async def add_devices(context: Context, tenant_id: str, count: int, offline_afte
             created_at=now,
             offline_after=offline_after,
             wake_after=offline_after,
+            own_offline_after=offline_after,
             tokens=(DeviceToken(id=token.id, token_hash=token.token_hash, created_at=now),),
         )
         for device_id, token in tokens.items()
@@ -76,7 +77,9 @@ def batch_calls(tenant_id: str, device_ids: list[str], size: int, authorization:
     chance = random.Random(2026)
     return [
         Call(
-            body(BEATS, {"inputs": [beat_input(tenant_id, one, int(COUNTER), chance) for one in device_ids[start : start + size]]}),
+            body(
+                BEATS, {"inputs": [beat_input(tenant_id, one, int(COUNTER), chance) for one in device_ids[start : start + size]]}
+            ),
             authorization,
         )
         for start in range(0, len(device_ids), size)

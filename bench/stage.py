@@ -73,7 +73,13 @@ class Stage:
     async def ours(self, module: str = "app.cli", *arguments: str, **settings: object) -> Server:
         """`fleetbeat api`, or a module of the bench that serves instead."""
         port = free_port()
-        environment = {**os.environ, **to_environment(self.settings), **_given(settings), "PORT": str(port), "LOG_LEVEL": "warning"}
+        environment = {
+            **os.environ,
+            **to_environment(self.settings),
+            **_given(settings),
+            "PORT": str(port),
+            "LOG_LEVEL": "warning",
+        }
         return await self._start(module, [sys.executable, "-m", module, *(arguments or ("api",))], port, environment)
 
     async def worker(self, **settings: object) -> Server:
@@ -183,7 +189,9 @@ async def ask(port: int, query: str, authorization: str, **variables: object) ->
     headers = {"authorization": authorization}
     async with (
         aiohttp.ClientSession() as session,
-        session.post(f"http://127.0.0.1:{port}/graphql", json={"query": query, "variables": variables}, headers=headers) as answer,
+        session.post(
+            f"http://127.0.0.1:{port}/graphql", json={"query": query, "variables": variables}, headers=headers
+        ) as answer,
     ):
         said = msgspec.json.decode(await answer.read())
     if said.get("errors"):

@@ -180,9 +180,7 @@ async def run(wanted: Sockets) -> SocketReport:
     counted, loop = _Counted(wanted), asyncio.get_running_loop()
     for start in range(0, wanted.count, CONNECTING):
         some = range(start, min(start + CONNECTING, wanted.count))
-        made = await asyncio.gather(
-            *(loop.create_connection(lambda: _Socket(counted), "127.0.0.1", wanted.port) for _ in some)
-        )
+        made = await asyncio.gather(*(loop.create_connection(lambda: _Socket(counted), "127.0.0.1", wanted.port) for _ in some))
         await asyncio.gather(*(socket.live for _, socket in made))
     _say("subscribed")
     await counted.ready

@@ -76,7 +76,7 @@ async def subscribed(sockets: Sockets) -> AsyncIterator[Subscribers]:
         process.stdin.write(msgspec.json.encode(sockets) + b"\n")
         subscribers = Subscribers(process, Path(sockets.report))
         async with asyncio.timeout(_CONNECT_SEC):
-            await subscribers._hear("subscribed")  # noqa: SLF001 - its own maker
+            await subscribers._hear("subscribed")
         yield subscribers
     finally:
         if process.returncode is None:

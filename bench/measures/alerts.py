@@ -26,7 +26,9 @@ UNACKNOWLEDGE = "mutation Unacknowledge($id: ID!) { unacknowledgeAlert(id: $id) 
 
 async def alert_list(stage: Stage, effort: Effort) -> Comparison:
     await _open(stage)
-    asked = {"ours": Asked(await stage.ours(), [Call(body(LIST, {}), stage.person([TENANT]))], '"nodes":[', connections=CONNECTIONS)}
+    asked = {
+        "ours": Asked(await stage.ours(), [Call(body(LIST, {}), stage.person([TENANT]))], '"nodes":[', connections=CONNECTIONS)
+    }
     if why_no_alerta() is None:
         server, _ = await _alerta(stage)
         calls = [Call("", path=f"/alerts?page-size={PAGE}")]
@@ -37,7 +39,9 @@ async def alert_list(stage: Stage, effort: Effort) -> Comparison:
 
 async def ack(stage: Stage, effort: Effort) -> Comparison:
     ids = await _open(stage)
-    calls = _turns([[Call(body(text, {"id": one}), stage.person([TENANT])) for one in ids] for text in (ACKNOWLEDGE, UNACKNOWLEDGE)])
+    calls = _turns(
+        [[Call(body(text, {"id": one}), stage.person([TENANT])) for one in ids] for text in (ACKNOWLEDGE, UNACKNOWLEDGE)]
+    )
     stored = ("bench", "alert_events")
     # A round begins where the one before may have left off between the one and the other.
     ours = Asked(await stage.ours(), calls, '"status":"', connections=CONNECTIONS, stored_in=stored, repeats=CONNECTIONS)
@@ -57,7 +61,9 @@ def _left_out() -> dict[str, str]:
 
 def _turns(kinds: list[list[Call]]) -> list[Call]:
     """So that each connection does the one and then the other to an alert of its own."""
-    return [call for start in range(0, len(kinds[0]), CONNECTIONS) for kind in kinds for call in kind[start : start + CONNECTIONS]]
+    return [
+        call for start in range(0, len(kinds[0]), CONNECTIONS) for kind in kinds for call in kind[start : start + CONNECTIONS]
+    ]
 
 
 async def _open(stage: Stage) -> list[str]:

@@ -123,9 +123,7 @@ async def _steady(stage: Stage, count: int, events: int, one: _Side) -> Sample:
 
 def _sockets(stage: Stage, one: _Side, count: int, events: int, *, times: bool = False) -> Sockets:
     report = str(stage.folder / "sockets.json")
-    return Sockets(
-        port=one.server.port, count=count, query=QUERY, events=events, init=one.init, times=times, report=report
-    )
+    return Sockets(port=one.server.port, count=count, query=QUERY, events=events, init=one.init, times=times, report=report)
 
 
 async def _prove(one: _Side) -> None:

@@ -36,7 +36,9 @@ async def heartbeat_batch(stage: Stage, effort: Effort) -> Comparison:
     devices = list(await _fleet(stage.context))[: DEVICES // BATCH * BATCH]
     calls = batch_calls(TENANT, devices, BATCH, stage.person([TENANT]))
     asked = await _storing(stage, calls, f'"accepted":{BATCH}', BATCH_CONNECTIONS, BATCH)
-    what = f"`heartbeats` of {BATCH}, stored by a majority; per second and per operation are beats; {BATCH_CONNECTIONS} connections"
+    what = (
+        f"`heartbeats` of {BATCH}, stored by a majority; per second and per operation are beats; {BATCH_CONNECTIONS} connections"
+    )
     return await compare(stage, effort, what, asked, stage.without)
 
 
@@ -84,5 +86,3 @@ async def _alerta(stage: Stage) -> Asked:
     ]
     # It answers one call after the other: more callers would only wait.
     return Asked(server, calls, '"status": "ok"', path="/heartbeat", connections=8, alike=False)
-
-

@@ -32,7 +32,7 @@ class _Watched(Mongo):
     """Notes when a transaction was committed."""
 
     def __init__(self, mongo: Mongo) -> None:
-        super().__init__(mongo._client, mongo.database)  # noqa: SLF001 - the same client
+        super().__init__(mongo._client, mongo.database)
         self.committed = 0.0
 
     async def transaction(self, work: Callable[[Session], Coroutine[Any, Any, Result]]) -> Result:
@@ -111,5 +111,3 @@ def _event(number: int) -> str:
         "firstSeen": at,
     }
     return json.dumps({"id": f"0:{number}", "type": "OPENED", "at": at, "alert": alert})
-
-

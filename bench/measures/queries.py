@@ -22,7 +22,9 @@ async def query_small(stage: Stage, effort: Effort) -> dict[str, Comparison]:
     device = [Call(body(DEVICE, {"deviceId": one, "tenantId": TENANT}), person) for one in devices]
     return {
         "nothing_read": await _compare(stage, effort, "`viewer { id role }`, which reads nothing", viewer, '"role":"ADMIN"'),
-        "one_document": await _compare(stage, effort, "`device(…) { id deviceId status }`: one document", device, '"status":"UNKNOWN"'),
+        "one_document": await _compare(
+            stage, effort, "`device(…) { id deviceId status }`: one document", device, '"status":"UNKNOWN"'
+        ),
     }
 
 

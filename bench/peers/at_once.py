@@ -43,5 +43,5 @@ async def _context(settings: Settings, clock: Clock | None = None) -> AsyncItera
 
 
 if __name__ == "__main__":
-    main.open_context = _context
+    vars(main).update(open_context=_context)
     api.command(host=None, port=None, fd=None)

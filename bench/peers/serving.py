@@ -19,5 +19,3 @@ def serve(application: Any, port: int) -> None:
         backlog=2048,
     )
     uvicorn.Server(config).run()
-
-

@@ -150,7 +150,7 @@ class Query:
     async def device(self, device_id: strawberry.ID, tenant_id: strawberry.ID | None = None) -> Device | None:
         key, database = f"{tenant_id}:{device_id}", _opened()
         found = {"status": "unknown"} if database is None else await database["devices"].find_one({"_id": key})
-        return found and Device(id=strawberry.ID(key), device_id=device_id, status=DeviceStatus(found["status"]))
+        return None if found is None else Device(id=strawberry.ID(key), device_id=device_id, status=DeviceStatus(found["status"]))
 
     @strawberry.field
     def viewer(self) -> Viewer:

@@ -26,7 +26,18 @@ async def start_alerta(stage: Stage) -> Server:
     port = free_port()
     uri = mongo_uri(stage.mongo_port, DATABASE) + "&w=majority"
     environment = {**os.environ, "DATABASE_URL": uri, "SECRET_KEY": "bench", "AUTH_REQUIRED": "false"}
-    serving = ["--workers", "1", "--worker-class", "gthread", "--threads", "1", "--bind", f"127.0.0.1:{port}", "--log-level", "warning"]
+    serving = [
+        "--workers",
+        "1",
+        "--worker-class",
+        "gthread",
+        "--threads",
+        "1",
+        "--bind",
+        f"127.0.0.1:{port}",
+        "--log-level",
+        "warning",
+    ]
     gunicorn = str(_VENV / "bin" / "gunicorn")
     return await stage.program("alerta", [str(_VENV / "bin" / "python"), gunicorn, *serving, _APPLICATION], port, environment)
 
