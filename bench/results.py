@@ -10,6 +10,8 @@ import msgspec
 from bench.usage import Memory
 
 RESULTS = Path(__file__).with_name("results.json")
+QUICK_RESULTS = Path(__file__).with_name("results.local.json")
+"""Of the quick run: good enough to see whether a change helps, not to be quoted."""
 
 Sample = Mapping[str, float]
 """One round of one side, by the name of the figure."""
@@ -87,7 +89,12 @@ def read(path: Path = RESULTS) -> dict[str, Any]:
     return dict(msgspec.json.decode(path.read_bytes())) if path.exists() else {}
 
 
+def to_plain(found: object) -> Any:
+    """As the file holds it."""
+    return msgspec.to_builtins(found)
+
+
 def write(found: Mapping[str, Any], path: Path = RESULTS) -> None:
     """What was not measured this time stays as it was."""
-    kept = {**read(path), **msgspec.to_builtins(found)}
+    kept = {**read(path), **to_plain(found)}
     path.write_bytes(msgspec.json.format(msgspec.json.encode(kept, order="sorted"), indent=2) + b"\n")

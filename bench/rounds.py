@@ -15,7 +15,7 @@ Turn = Callable[[], Awaitable[Sample]]
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How long to measure: the whole of it, or the quick one."""
+    """How long to measure: the whole of it, or the quick one, which has no round that only warms."""
 
     rounds: int
     seconds: float
@@ -23,8 +23,8 @@ class Effort:
     quick: bool = False
 
 
-FULL = Effort(rounds=5, seconds=5.0, warm_sec=2.0)
-QUICK = Effort(rounds=2, seconds=1.5, warm_sec=1.0, quick=True)
+FULL = Effort(rounds=3, seconds=4.0, warm_sec=1.5)
+QUICK = Effort(rounds=1, seconds=0.8, warm_sec=1.2, quick=True)
 
 
 class LostError(Exception):

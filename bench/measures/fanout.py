@@ -19,7 +19,7 @@ from bench.stage import Server, Stage
 from bench.usage import cpu_sec
 
 SOCKETS = (500, 2_000)
-EVENTS = 100
+EVENTS = 50
 QUICK_SOCKETS = (500,)
 QUICK_EVENTS = 20
 GROUP = 10

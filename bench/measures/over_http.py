@@ -32,7 +32,7 @@ async def compare(
 ) -> Comparison:
     """All in turn, `ours` against the others; their servers are stopped in the end."""
     turns = {name: _Turn(stage, effort, one) for name, one in asked.items()}
-    samples = await alternate(turns, effort.rounds)
+    samples = await alternate(turns, effort.rounds, warm=not effort.quick)
     sides = {name: side(samples[name], one.server.memory()) for name, one in asked.items()}
     stage.stop(*(one.server for one in asked.values()))
     return compared(what, sides, left_out)
