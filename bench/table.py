@@ -94,7 +94,7 @@ def _cell(comparison: Result, side: Result | None, column: str, figure: str) -> 
         return f"**{shown}**{BOUND if side.get('client_bound') else ''}"
     ratio = comparison["ratio"][column].get(figure)
     mark = BOUND if side.get("client_bound") and figure != "cpu_us" else ""
-    return shown + mark + ("" if ratio is None else f" (×{_number(ratio)})")
+    return shown + mark + ("" if ratio is None else f" (×{_number(ratio)})")  # noqa: RUF001
 
 
 def _number(value: float) -> str:
