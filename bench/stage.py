@@ -27,8 +27,10 @@ from bench.usage import Memory, memory, tree
 from jobs.queue import Queue
 
 PEERS = Path(__file__).parent / "peers"
-IN_NODE = ("mercurius", "yoga")
-NO_NODE = "there is no Node here, or its packages could not be installed"
+IN_NODE = {"mercurius": "mercurius", "yoga": "graphql-yoga"}
+"""Peers in Node, and the package that each is."""
+
+NOT_INSTALLED = "its package could not be installed"
 _STOP_SEC = 20.0
 _START_SEC = 60.0
 
@@ -68,7 +70,9 @@ class Stage:
     @property
     def without(self) -> dict[str, str]:
         """Peers that are not on this machine, and why."""
-        return {} if shutil.which("node") and (PEERS / "node_modules").exists() else dict.fromkeys(IN_NODE, NO_NODE)
+        if shutil.which("node") is None:
+            return dict.fromkeys(IN_NODE, "there is no Node on this machine")
+        return {name: NOT_INSTALLED for name, package in IN_NODE.items() if not (PEERS / "node_modules" / package).exists()}
 
     async def ours(self, module: str = "app.cli", *arguments: str, **settings: object) -> Server:
         """`fleetbeat api`, or a module of the bench that serves instead."""

@@ -23,6 +23,7 @@ WORDS = {
     "cpu_us": "CPU each, µs",
     "p50_ms": "p50, ms",
     "p99_ms": "p99, ms",
+    "whole_p99_ms": "p99 with the write, ms",
     "kb_a_socket": "memory a socket, KB",
     "seconds": "seconds",
     "cpu_sec": "CPU seconds",

@@ -12,7 +12,7 @@ import aiohttp
 from bench.fleet import add_tenant
 from bench.load.sockets import WARM, SocketReport, Sockets
 from bench.load.subscribers import subscribed
-from bench.measures.publishing import Publisher, by_mutation, by_record
+from bench.measures.publishing import Published, Publisher, by_mutation, by_record
 from bench.results import Comparison, Sample, compared, side
 from bench.rounds import Effort, LostError, alternate
 from bench.stage import Server, Stage
@@ -103,18 +103,21 @@ async def _burst(stage: Stage, count: int, events: int, one: _Side) -> Sample:
 async def _steady(stage: Stage, count: int, events: int, one: _Side) -> Sample:
     async with subscribed(_sockets(stage, one, count, events, times=True)) as subscribers:
         await subscribers.until_live(lambda: _prove(one))
-        cpu, began, there = _cpu(one), time.monotonic(), list[float]()
+        cpu, began, there = _cpu(one), time.monotonic(), list[Published]()
         for number in range(events):
             await asyncio.sleep(max(0.0, began + number / RATE - time.monotonic()))
             there.append(await one.publish([number]))
         await subscribers.until_complete(_PATIENCE_SEC)
         cpu, seconds = _cpu(one) - cpu, time.monotonic() - began
         report = _whole(await subscribers.report())
-    late = sorted(came - there[number] for number, came in zip(report.numbers, report.times, strict=True))
+    came = list(zip(report.numbers, report.times, strict=True))
+    late = sorted(at - there[number].there for number, at in came)
+    whole = sorted(at - there[number].began for number, at in came)
     return {
         "p50_ms": late[len(late) // 2] * 1000,
         "p99_ms": late[int(len(late) * 0.99)] * 1000,
         "worst_ms": late[-1] * 1000,
+        "whole_p99_ms": whole[int(len(whole) * 0.99)] * 1000,
         "cpu_us": cpu / report.deliveries * 1e6,
         "server_share": cpu / seconds,
         "client_share": report.client_cpu_sec / seconds,

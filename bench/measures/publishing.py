@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import aiohttp
 import msgspec
@@ -22,10 +22,17 @@ TITLE = "CPU usage of till 17 is high"
 MESSAGE = "cpuUsage was 97.2 % over 5 min, more than 90 %; it recovers at 80 %"
 
 
-class Publisher(Protocol):
-    """Makes events with these numbers, all at once, and says by the monotonic clock when they were there to be told."""
+class Published(NamedTuple):
+    """By the monotonic clock: when somebody began to make an event, and when it was there to be told."""
 
-    async def __call__(self, numbers: Sequence[int]) -> float: ...
+    began: float
+    there: float
+
+
+class Publisher(Protocol):
+    """Makes events with these numbers, all at once."""
+
+    async def __call__(self, numbers: Sequence[int]) -> Published: ...
 
 
 class _Watched(Mongo):
@@ -46,14 +53,16 @@ def by_record(context: Context, tenant_id: str) -> Publisher:
     mongo = _Watched(context.mongo)
     watched = replace(context, mongo=mongo)
 
-    async def publish(numbers: Sequence[int]) -> float:
+    async def publish(numbers: Sequence[int]) -> Published:
+        began = time.monotonic()
+
         async def work(_: Session) -> Writes:
             now = watched.clock.now()
             alerts = [_alert(watched, tenant_id, number) for number in numbers]
             return Writes([Change(type=AlertEventType.OPENED, at=now, before=None, after=alert) for alert in alerts])
 
         await transact(watched, lane_of(tenant_id), work)
-        return mongo.committed
+        return Published(began, mongo.committed)
 
     return publish
 
@@ -62,7 +71,7 @@ def by_mutation(port: int, session: aiohttp.ClientSession) -> Publisher:
     """One call for each event, to a peer that keeps nothing: its events are there once it is asked."""
     url = f"http://127.0.0.1:{port}/graphql"
 
-    async def publish(numbers: Sequence[int]) -> float:
+    async def publish(numbers: Sequence[int]) -> Published:
         began = time.monotonic()
         for number in numbers:
             body = {"query": "mutation($event: String!) { publish(event: $event) }", "variables": {"event": _event(number)}}
@@ -70,7 +79,7 @@ def by_mutation(port: int, session: aiohttp.ClientSession) -> Publisher:
                 said = msgspec.json.decode(await answer.read())
             if said.get("errors"):
                 raise RuntimeError(said["errors"][0]["message"])
-        return began
+        return Published(began, began)
 
     return publish
 
