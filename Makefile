@@ -1,7 +1,7 @@
 # One command for each thing that people do. CI calls the same ones.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install up test check lock contract format clean node bench bench-accuracy bench-deliveries
+.PHONY: help install up test check lock contract format clean node bench bench-quick bench-peers bench-tick bench-accuracy bench-deliveries
 
 # python3.11 where there is one, else any python3 that is new enough.
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
@@ -47,9 +47,23 @@ check: install ## Lint, format, types, imports, contract drift
 	$(BIN)/lint-imports
 	$(BIN)/fleetbeat contract --check frontend-contract/schema.graphql
 
-bench: install ## Measure: the rule tick over 100,000 devices and 20 rules, and how fast alerts are told
-	$(BIN)/python -m bench.tick
+bench: install bench-peers ## Measure everything beside peers, for bench/results.json and the README (ARGS="--only fanout")
+	$(BIN)/python -m bench $(ARGS)
 	$(BIN)/python -m bench.deliveries
+
+bench-quick: install bench-peers ## The same, short and small, in two minutes; writes bench/results.local.json alone
+	$(BIN)/python -m bench --quick $(ARGS)
+
+# What cannot be installed is left out, and results.json says so.
+bench-peers:
+	@if [ bench/peers/package-lock.json -nt bench/peers/node_modules/.installed ]; then \
+		(cd bench/peers && npm ci --no-fund --no-audit && touch node_modules/.installed) || echo "Peers in Node will be left out."; fi
+	@if [ bench/peers/alerta/requirements.txt -nt .bench/alerta/.installed ]; then \
+		($(BIN)/python -m venv .bench/alerta && .bench/alerta/bin/python -m pip install --quiet --disable-pip-version-check \
+		--requirement bench/peers/alerta/requirements.txt && touch .bench/alerta/.installed) || echo "Alerta will be left out."; fi
+
+bench-tick: install ## Measure the rule tick alone (ARGS="--devices 1000000")
+	$(BIN)/python -m bench.tick $(ARGS)
 
 bench-accuracy: install ## How right the rules are, over a labelled month (a few minutes)
 	$(BIN)/python -m bench.accuracy
@@ -71,4 +85,4 @@ lock: install ## Pin and hash what pyproject.toml asks for
 		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements-run.lock
 
 clean: ## Remove what was built; data under .fleetbeat stays
-	rm -rf .venv node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	rm -rf .venv node_modules bench/peers/node_modules .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

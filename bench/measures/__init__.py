@@ -1,0 +1,1 @@
+"""What is measured, one key of `results.json` a file or two."""
