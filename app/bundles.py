@@ -18,6 +18,7 @@ from app.domain.telling import before_sending
 from app.domain.tenant import EVERY_TENANT
 from app.messages import Parcel
 from app.outcomes import Ended, Outcomes
+from app.store.mongo import Session
 from app.store.paces import Turn
 
 Recipient = tuple[str, str, str]
@@ -64,9 +65,9 @@ async def take_turns(
     chosen = [one.id for plan in plans for one in (*plan.left, *(plan.told if _key(plan.recipient) in won else ()))]
     taken = await context.store.deliveries.claim_in_turn(chosen, lease, now) if chosen else []
     told = await _told(context, outcomes, judge, taken, lease)
-    alone = [Parcel(rows[0], lease) for rows in told.values() if len(rows) == 1 and rows[0].held is None]
+    alone = [rows[0] for rows in told.values() if len(rows) == 1 and rows[0].held is None]
     together = [rows for rows in told.values() if len(rows) > 1 or rows[0].held is not None]
-    return alone + (await _bundled(context, together, lease) if together else [])
+    return [*await _apart(context, alone, lease), *(await _bundled(context, together, lease) if together else [])]
 
 
 async def _due(
@@ -119,19 +120,32 @@ async def _told(
     return told
 
 
-async def _bundled(context: Context, groups: Iterable[list[Delivery]], lease: str) -> list[Parcel]:
-    """Makes bundles of what was taken and of what waits right behind it. A bundle is written before its members are in it: an empty
-    one is found by the next look, and its members are as free as before."""
-    now = context.clock.now()
-    made = {_bundle_of(rows, now, lease): rows for rows in groups}
-    await context.store.deliveries.insert(list(made))
-    frozen = [_frozen(one, bundle) for bundle, rows in made.items() for one in rows]
-    await context.store.deliveries.settle(frozen, [lease] * len(frozen))
-    waiting = await context.store.deliveries.behind(frozen)
-    await context.store.deliveries.freeze(
-        {bundle.id: [one.id for one in _behind(rows, waiting, now)] for bundle, rows in made.items()}
-    )
-    members = await context.store.deliveries.members([bundle.id for bundle in made])
+async def _apart(context: Context, alone: Sequence[Delivery], lease: str) -> list[Parcel]:
+    """Written before it is sent: were it sent twice, and the second time in a bundle, it would have another key."""
+    if alone:
+        await context.store.deliveries.set_apart([one.id for one in alone], lease)
+    return [Parcel(msgspec.structs.replace(one, by_itself=True), lease) for one in alone]
+
+
+async def _bundled(context: Context, groups: Sequence[Sequence[Delivery]], lease: str) -> list[Parcel]:
+    """Makes bundles of what was taken and of what waits right behind it. A bundle is there with its members, or not at all: one that
+    got members later could be over by then."""
+    now, store = context.clock.now(), context.store.deliveries
+    taken = {one.id: one for rows in groups for one in rows}
+    made: list[Delivery] = []
+
+    async def work(session: Session) -> None:
+        ours = await store.still_under(lease, taken, session)
+        mine = [some for rows in groups if (some := [one for one in rows if one.id in ours])]
+        made[:] = [_bundle_of(rows, now, lease) for rows in mine]
+        await store.insert(made, session)
+        waiting = await store.behind([one for rows in mine for one in rows], session)
+        for bundle, rows in zip(made, mine, strict=True):
+            behind = [one.id for one in _behind(rows, waiting, now)]
+            await store.freeze(bundle.id, [one.id for one in rows], behind, session)
+
+    await context.mongo.transaction(work)
+    members = await store.members([bundle.id for bundle in made])
     return [Parcel(bundle, lease, members.get(bundle.id, ())) for bundle in made]
 
 
@@ -164,19 +178,14 @@ def _bundle_of(rows: Sequence[Delivery], now: datetime, lease: str) -> Delivery:
     )
 
 
-def _frozen(one: Delivery, bundle: Delivery) -> Delivery:
-    return msgspec.structs.replace(
-        one, status=DeliveryStatus.PENDING, bundle_id=bundle.id, lease=None, next_attempt_at=None, attempts=one.attempts - 1
-    )
-
-
 def _behind(taken: Sequence[Delivery], waiting: Iterable[Delivery], now: datetime) -> list[Delivery]:
-    """What waits for one of those that were taken and may be told with it, each line up to what is held for longer."""
+    """What waits for one of those that were taken and may be told with it, each line up to what is held for longer, or has
+    a key of its own already."""
     lines = {one.line: one.seq for one in taken}
     behind: list[Delivery] = []
     for one in waiting:
         if one.line in lines and one.seq > lines[one.line]:
-            if one.not_before is not None and one.not_before > now:
+            if one.by_itself or (one.not_before is not None and one.not_before > now):
                 del lines[one.line]
             else:
                 behind.append(one)

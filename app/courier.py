@@ -237,5 +237,5 @@ def _monotonic() -> float:
 def _takes_turns(delivery: Delivery, channels: Mapping[str, Channel]) -> bool:
     """Whether it goes with what else its recipient is to hear. What is tried again, tests and bundles go by themselves."""
     channel = channels.get(delivery.channel_id)
-    fresh = delivery.error is None and delivery.alert_id is not None and delivery.bundling is None
+    fresh = delivery.error is None and not delivery.by_itself and delivery.alert_id is not None and delivery.bundling is None
     return fresh and channel is not None and is_paced(channel.kind)

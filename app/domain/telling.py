@@ -167,6 +167,7 @@ def stand_ins(failed: Delivery, channel: Channel, other: Channel, everybody: Seq
             created_at=now,
             address=address,
             bundle_id=None,
+            by_itself=False,
             stands_in_for=failed.id,
             attempts=0,
             next_attempt_at=waiting_until(failed, now),

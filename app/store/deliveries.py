@@ -1,6 +1,6 @@
 """The outbox: what is to be told, written with what it tells of."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -103,7 +103,17 @@ class DeliveryStore:
         asked = {(one.tenant_id, one.channel_id, one.address) for one in recipients}
         return [one for one in found if (one.tenant_id, one.channel_id, one.address) in asked]
 
-    async def behind(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    async def set_apart(self, delivery_ids: Collection[str], lease: str) -> None:
+        """From now on they go by themselves, whoever takes them: they may be told under their own keys."""
+        where = {"_id": {"$in": sorted(delivery_ids)}, "lease": lease}
+        await self._deliveries.update(EVERY_TENANT, where, {"$set": {"by_itself": True}})
+
+    async def still_under(self, lease: str, delivery_ids: Collection[str], session: Session) -> set[str]:
+        """Those that nobody took since."""
+        where = {"_id": {"$in": sorted(delivery_ids)}, "lease": lease}
+        return {one["_id"] for one in await self._deliveries.find(EVERY_TENANT, where, session=session, projection={"_id": 1})}
+
+    async def behind(self, deliveries: Sequence[Delivery], session: Session) -> list[Delivery]:
         """What waits for its turn in the lines of these, in the order of the record."""
         where = {
             "tenant_id": {"$in": sorted({one.tenant_id for one in deliveries})},
@@ -112,15 +122,15 @@ class DeliveryStore:
             "next_attempt_at": None,
             "bundle_id": None,
         }
-        return await self._found(EVERY_TENANT, where, sort=[("seq", 1), ("_id", 1)])
+        return await self._found(EVERY_TENANT, where, sort=[("seq", 1), ("_id", 1)], session=session)
 
-    async def freeze(self, members: Mapping[str, Collection[str]]) -> None:
-        """Puts deliveries that nobody has taken into bundles, by the bundle's id; from now on they go the bundle's way."""
-        free = {"status": DeliveryStatus.PENDING.value, "bundle_id": None, "lease": None}
-        for bundle_id, ids in members.items():
-            if ids:
-                change = {"$set": {"bundle_id": bundle_id, "next_attempt_at": None}}
-                await self._deliveries.update(EVERY_TENANT, {"_id": {"$in": sorted(ids)}, **free}, change)
+    async def freeze(self, bundle_id: str, taken: Collection[str], behind: Collection[str], session: Session) -> None:
+        """Puts what was taken, which was no try of its own, and what waits behind it into a bundle, whose way they go from now on."""
+        frozen = {"status": DeliveryStatus.PENDING.value, "bundle_id": bundle_id, "lease": None, "next_attempt_at": None}
+        those = {"_id": {"$in": sorted(taken)}}
+        await self._deliveries.update(EVERY_TENANT, those, {"$set": frozen, "$inc": {"attempts": -1}}, session=session)
+        if behind:
+            await self._deliveries.update(EVERY_TENANT, {"_id": {"$in": sorted(behind)}}, {"$set": frozen}, session=session)
 
     async def members(self, bundle_ids: Collection[str]) -> dict[str, list[Delivery]]:
         """What is in bundles and has not come to its end, by the bundle's id."""
@@ -187,6 +197,7 @@ def _due_first(now: datetime) -> Document:
         "status": _ON_THE_WAY,
         "next_attempt_at": {"$gt": _LONG_AGO, "$lte": now},
         "error": None,
+        "by_itself": {"$ne": True},
         "bundle_id": None,
         "bundling": None,
         "alert_id": {"$ne": None},

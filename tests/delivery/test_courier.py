@@ -31,7 +31,7 @@ async def at_work(world: World) -> AsyncIterator[Courier]:
 async def many_like_the_first(world: World, count: int) -> None:
     """As if so many alerts more had opened in the same tick."""
     first = (await world.deliveries())[0]
-    rows = [msgspec.structs.replace(first, id=f"{first.id}-{number}", seq=first.seq + number) for number in range(1, count)]
+    rows = [msgspec.structs.replace(first, id=f"{first.id}-{number}") for number in range(1, count)]
     await world.context.store.deliveries.insert(rows)
 
 
