@@ -295,6 +295,7 @@ async def test_before_five_minutes_have_passed_it_is_tried_again(world: World, m
 async def test_the_names_of_own_channels_are_nobody_elses_to_read(world: World) -> None:
     await member(world, mate)
     one = await world.channel(mate, "/one", personal=True, name="Secret phone")
+    world.clock.advance(1)
     await world.channel(mate, "/two", personal=True, name="Secret pager")
     alert = await world.open()
     world.receiver.answers = [403]
