@@ -36,7 +36,8 @@ class Call(msgspec.Struct, frozen=True):
 
 class Calls(msgspec.Struct, frozen=True, kw_only=True):
     """Where, what, and for how long. Connection n sends every n-th of `calls` in turn. `watched` are the server's processes by
-    name, whose CPU is read where the measured time begins and ends. An answer is good where `wanted` is in it."""
+    name, whose CPU is read where the measured time begins and ends. An answer is good where `wanted` is in it.
+    A connection ends after a multiple of `together` calls."""
 
     port: int
     calls: list[Call]
@@ -47,6 +48,7 @@ class Calls(msgspec.Struct, frozen=True, kw_only=True):
     path: str = "/graphql"
     method: str = "POST"
     first: int = FIRST
+    together: int = 1
     watched: dict[str, list[int]] = {}
 
 
@@ -73,6 +75,7 @@ class _Run:
     def __init__(self, calls: Calls) -> None:
         self.counter = itertools.count(calls.first)
         self.wanted = calls.wanted.encode()
+        self.together = calls.together
         self.latencies = array("d")
         self.answered = self.bad = 0
         self.first_bad = ""
@@ -101,6 +104,7 @@ class _Connection(asyncio.Protocol):
         self._requests = itertools.cycle(requests)
         self._buffer = b""
         self._started = 0.0
+        self._sent = 0
         self._waits = False
         run.open += 1
 
@@ -123,7 +127,7 @@ class _Connection(asyncio.Protocol):
         self._buffer = b""
         self._waits = False
         self._run.note(data, self._started)
-        if self._run.ending:
+        if self._run.ending and self._sent % self._run.together == 0:
             self._transport.close()
         else:
             self._send()
@@ -132,6 +136,7 @@ class _Connection(asyncio.Protocol):
         pieces = next(self._requests)
         request = pieces[0] if len(pieces) == 1 else (b"%d" % next(self._run.counter)).join(pieces)
         self._waits = True
+        self._sent += 1
         self._started = time.perf_counter()
         self._transport.write(request)
 

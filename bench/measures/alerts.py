@@ -43,13 +43,13 @@ async def ack(stage: Stage, effort: Effort) -> Comparison:
         [[Call(body(text, {"id": one}), stage.person([TENANT])) for one in ids] for text in (ACKNOWLEDGE, UNACKNOWLEDGE)]
     )
     stored = ("bench", "alert_events")
-    # A round begins where the one before may have left off between the one and the other.
-    ours = Asked(await stage.ours(), calls, '"status":"', connections=CONNECTIONS, stored_in=stored, repeats=CONNECTIONS)
+    # A round leaves every alert as it was.
+    ours = Asked(await stage.ours(), calls, '"status":"', connections=CONNECTIONS, stored_in=stored, together=2)
     asked = {"ours": ours}
     if why_no_alerta() is None:
         server, ids = await _alerta(stage)
         theirs = [[Call(json.dumps({"action": word}), path=f"/alert/{one}/action") for one in ids] for word in ("ack", "unack")]
-        asked["alerta"] = Asked(server, _turns(theirs), '"status": "ok"', method="PUT", connections=CONNECTIONS)
+        asked["alerta"] = Asked(server, _turns(theirs), '"status": "ok"', method="PUT", connections=CONNECTIONS, together=2)
     what = f"alerts acknowledged, and given back, one a call; each is a record of its own; {CONNECTIONS} connections"
     return await compare(stage, effort, what, asked, _left_out())
 

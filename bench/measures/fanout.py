@@ -19,9 +19,9 @@ from bench.stage import Server, Stage
 from bench.usage import cpu_sec
 
 SOCKETS = (500, 2_000)
-EVENTS = 50
+EVENTS = 20
 QUICK_SOCKETS = (500,)
-QUICK_EVENTS = 20
+QUICK_EVENTS = 10
 GROUP = 10
 """Events in one transaction of ours, of as many calls of a peer's."""
 

@@ -12,7 +12,7 @@ from bench.stage import Server, Stage
 @dataclass(slots=True)
 class Asked:
     """A server and what it is asked. `stored_in` is the database and the collection that each call puts `each` documents into;
-    they are counted; up to `repeats` calls of a round may ask for what is so already. Where it is not asked `alike`, by fewer connections, its latency would compare to nothing."""
+    they are counted. A round ends after a multiple of `together` calls of each connection. Where it is not asked `alike`, by fewer connections, its latency would compare to nothing."""
 
     server: Server
     calls: list[Call]
@@ -22,7 +22,7 @@ class Asked:
     connections: int = 128
     each: int = 1
     stored_in: tuple[str, str] | None = None
-    repeats: int = 0
+    together: int = 1
     alike: bool = True
     next: int = FIRST
 
@@ -61,13 +61,13 @@ class _Turn:
                 warm_sec=self.effort.warm_sec,
                 seconds=self.effort.seconds,
                 first=asked.next,
+                together=asked.together,
                 watched=watched,
             )
         )
         asked.next = report.next + asked.each
         stored = await self._stored() - before
-        lost = report.answered * asked.each - stored
-        if asked.stored_in is not None and not 0 <= lost <= asked.repeats:
+        if asked.stored_in is not None and stored != report.answered * asked.each:
             raise LostError(f"{report.answered * asked.each} were acknowledged, and {stored} are stored")
         sample = sample_of(report, asked.each)
         return sample if asked.alike else {name: value for name, value in sample.items() if not name.endswith("_ms")}

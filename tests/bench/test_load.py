@@ -38,13 +38,15 @@ class Far:
             writer.close()
 
 
-async def called(answer: Answer) -> tuple[Far, Report]:
+async def called(answer: Answer, together: int = 1) -> tuple[Far, Report]:
     far = Far(answer)
     server = await asyncio.start_server(far.serve, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
         calls = [Call(f'{{"sequence":{COUNTER},"again":{COUNTER}}}'), Call("{}")]
-        report = await run(Calls(port=port, calls=calls, wanted="ok", connections=4, warm_sec=0.05, seconds=0.1))
+        report = await run(
+            Calls(port=port, calls=calls, wanted="ok", connections=4, warm_sec=0.05, seconds=0.1, together=together)
+        )
     return far, report
 
 
@@ -64,6 +66,11 @@ async def test_every_call_with_a_counter_has_a_number_of_its_own() -> None:
     assert len(sequences) == len(numbered)
     assert all(one["sequence"] == one["again"] for one in numbered)
     assert max(sequences) < report.next
+
+
+async def test_what_belongs_together_is_all_asked() -> None:
+    _, report = await called(lambda _: PLAIN, together=7)
+    assert report.answered % 7 == 0
 
 
 async def test_an_answer_that_is_not_what_was_wanted_is_bad() -> None:

@@ -64,5 +64,5 @@ def test_the_readme_holds_what_the_script_makes_of_the_results() -> None:
     assert written(text, read()) == text
 
 
-def test_the_results_hold_every_key() -> None:
-    assert sorted(read()) == sorted([*KEYS, "machine"])
+def test_the_results_hold_known_keys_alone() -> None:
+    assert set(read()) <= {*KEYS, "machine"}
