@@ -96,7 +96,7 @@ class Courier:
         """Sends until nothing is due; how many deliveries were taken."""
         before = self._taken
         try:
-            while await self._begin() or self._at_it:
+            while await self._begin_if_it_can() or self._at_it:
                 await self._until_something_changes()
         finally:
             self._waiting.clear()
@@ -106,6 +106,16 @@ class Courier:
             self._at_it.clear()
             self._turns.clear()
         return self._taken - before
+
+    async def _begin_if_it_can(self) -> int:
+        """A look that fails leaves what is under way alone: it may be with its receivers already."""
+        try:
+            return await self._begin()
+        except Exception:
+            if not self._at_it:
+                raise
+            _log.exception("courier.failed")
+            return 0
 
     async def _begin(self) -> int:
         """Begins as many as there is room for; how many."""
