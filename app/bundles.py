@@ -15,8 +15,7 @@ from app.domain.delivery import LEASE, Delivery, DeliveryStatus, NotYet, Skip, a
 from app.domain.message import Bundling
 from app.domain.pace import MOST_IN_BUNDLE, not_before, recent_of
 from app.domain.telling import before_sending
-from app.domain.tenant import EVERY_TENANT
-from app.messages import Parcel
+from app.messages import Parcel, alerts_of
 from app.outcomes import Ended, Outcomes
 from app.store.mongo import Session
 from app.store.paces import Turn
@@ -52,10 +51,11 @@ async def take_turns(
     """What goes out now to the recipients of `firsts`: a delivery or a bundle each, or nothing yet."""
     now, lease = context.clock.now(), uuid4().hex
     due, sent = await _due(context, firsts, now)
-    alert_ids = sorted({one.alert_id or "" for rows in due.values() for one in rows})
-    alerts = await context.store.alerts.get_many(EVERY_TENANT, alert_ids) if alert_ids else {}
+    alerts, unread = await alerts_of(context, [one for rows in due.values() for one in rows])
 
     def judge(one: Delivery) -> Skip | NotYet | None:
+        if one.alert_id in unread:
+            return None  # whoever sends it says so
         return before_sending(one, alerts.get(one.alert_id or ""), channels.get(one.channel_id), now)
 
     plans = [_plan(recipient, rows, sent[recipient], judge, now) for recipient, rows in due.items()]
@@ -64,7 +64,7 @@ async def take_turns(
     won = await context.store.paces.take(turns, lease) if turns else set()
     chosen = [one.id for plan in plans for one in (*plan.left, *(plan.told if _key(plan.recipient) in won else ()))]
     taken = await context.store.deliveries.claim_in_turn(chosen, lease, now) if chosen else []
-    told = await _told(context, outcomes, judge, taken, lease)
+    told = await _told(context, outcomes, judge, taken, channels)
     alone = [rows[0] for rows in told.values() if len(rows) == 1 and rows[0].held is None]
     together = [rows for rows in told.values() if len(rows) > 1 or rows[0].held is not None]
     return [*await _apart(context, alone, lease), *(await _bundled(context, together, lease) if together else [])]
@@ -100,23 +100,26 @@ def _taken(one: Delivery) -> Delivery:
 
 
 async def _told(
-    context: Context, outcomes: Outcomes, judge: Judge, taken: Sequence[Delivery], lease: str
+    context: Context, outcomes: Outcomes, judge: Judge, taken: Sequence[Delivery], channels: Mapping[str, Channel]
 ) -> dict[Recipient, list[Delivery]]:
     """What somebody is to hear, by recipient; what nobody is to hear of any more, or not yet, is written so."""
     now, told = context.clock.now(), dict[Recipient, list[Delivery]]()
     ended: dict[int, list[Ended]] = {}
-    held: list[Delivery] = []
+    held: list[tuple[Delivery, NotYet]] = []
     for one in sorted(taken, key=lambda one: (one.seq, one.id)):
         outcome = judge(one)
         if isinstance(outcome, Skip):
-            ended.setdefault(one.lane, []).append(Ended(after(one, outcome, 0, now), lease))
+            gone = Ended(after(one, outcome, 0, now), one.lease, channels.get(one.channel_id), revocable=outcome.of_alert)
+            ended.setdefault(one.lane, []).append(gone)
         elif isinstance(outcome, NotYet):
-            held.append(after(one, outcome, 0, now))
+            held.append((one, outcome))
         else:
             told.setdefault(recipient_of(one), []).append(one)
     for some in ended.values():
         await outcomes.keep(some)
-    await context.store.deliveries.settle(held, [lease] * len(held))
+    await context.store.deliveries.settle(
+        [after(one, until, 0, now) for one, until in held], [one.lease or "" for one, _ in held]
+    )
     return told
 
 

@@ -22,6 +22,7 @@ from app.domain.delivery import Delivery
 from app.domain.pace import is_paced
 from app.messages import Parcel, open_desk
 from app.outcomes import Outcomes
+from app.store.deliveries import UNREADABLE_FOR
 
 AT_ONCE = 256
 OF_ONE_TENANT = 48
@@ -95,7 +96,7 @@ class Courier:
         """Sends until nothing is due; how many deliveries were taken."""
         before = self._taken
         try:
-            while await self._begin() or self._at_it:
+            while await self._begin_if_it_can() or self._at_it:
                 await self._until_something_changes()
         finally:
             self._waiting.clear()
@@ -105,6 +106,16 @@ class Courier:
             self._at_it.clear()
             self._turns.clear()
         return self._taken - before
+
+    async def _begin_if_it_can(self) -> int:
+        """A look that fails leaves what is under way alone: it may be with its receivers already."""
+        try:
+            return await self._begin()
+        except Exception:
+            if not self._at_it:
+                raise
+            _log.exception("courier.failed")
+            return 0
 
     async def _begin(self) -> int:
         """Begins as many as there is room for; how many."""
@@ -134,6 +145,7 @@ class Courier:
     async def _start(self, chosen: Sequence[Delivery]) -> None:
         """What goes by itself is taken together, and so are those whose turn it may be: one for each recipient."""
         channels = await self._context.store.channels.to_tell_by_id({one.channel_id for one in chosen})
+        chosen = await self._but_unreadable(chosen, channels)
         turns = {recipient_of(one): one for one in reversed(chosen) if _takes_turns(one, channels)}
         singles = [one for one in chosen if not _takes_turns(one, channels)]
         gone = {one.id for one in singles}
@@ -147,6 +159,18 @@ class Courier:
         if turns:
             self._turns.update(turns)
             self._spawn(self._take_turns(list(turns.values()), channels), list(turns.values()))
+
+    async def _but_unreadable(self, chosen: Sequence[Delivery], channels: Mapping[str, Channel]) -> Sequence[Delivery]:
+        """What goes to a channel that this version cannot read is left for later, or for another version."""
+        store, now = self._context.store, self._context.clock.now()
+        missing = {one.channel_id for one in chosen} - set(channels)
+        unreadable = await store.channels.there(missing) if missing else set()
+        if not unreadable:
+            return chosen
+        late = {one.id for one in chosen if one.channel_id in unreadable}
+        await store.deliveries.wait(late, now + UNREADABLE_FOR, now)
+        self._waiting = [one for one in self._waiting if one.id not in late]
+        return [one for one in chosen if one.id not in late]
 
     async def _take(self, singles: Sequence[Delivery], channels: Mapping[str, Channel]) -> None:
         lease = uuid4().hex

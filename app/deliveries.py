@@ -7,7 +7,7 @@ import msgspec
 
 from app.audit import write_audit
 from app.context import Context
-from app.domain.delivery import Delivery, DeliveryStatus
+from app.domain.delivery import HANDED_OVER, Delivery, DeliveryStatus
 from app.domain.page import require_first
 from app.domain.tenant import EVERY_TENANT, Role, Scope
 from app.errors import ConflictError, NotFoundError
@@ -52,8 +52,8 @@ async def retry_delivery(context: Context, principal: Principal, delivery_id: st
             status = "gone" if given_up is None else given_up.status.name
             raise ConflictError(f"only what is DEAD or FAILED is tried again; this one is {status}", {"status": status})
         members = await context.store.deliveries.given_up_in(given_up, session) if given_up.bundling is not None else []
-        await _require_last(context, members or [given_up], session)
-        revived[:] = [_anew(given_up, context.clock.now()), *(_anew(one, None) for one in members)]
+        followers = await _handed_over(context, members or [given_up], session)
+        revived[:] = [_anew(given_up, context.clock.now()), *(_anew(one, None) for one in (*members, *followers))]
         return Writes(outcomes=revived)
 
     await transact(context, known.lane, work)
@@ -66,19 +66,31 @@ async def retry_delivery(context: Context, principal: Principal, delivery_id: st
 _GIVEN_UP = (DeliveryStatus.DEAD, DeliveryStatus.FAILED)
 
 
-async def _require_last(context: Context, rows: Sequence[Delivery], session: Session) -> None:
-    """Raises ConflictError where something later was told, or is to be told, of the same alert to the same recipient."""
+async def _handed_over(context: Context, rows: Sequence[Delivery], session: Session) -> list[Delivery]:
+    """What went to a fallback together with these: who is told of a beginning after all is told of its end, too.
+
+    Raises ConflictError where something later was told, or is to be told, of the same alert to the same recipient.
+    """
     alert_ids = {one.alert_id for one in rows if one.alert_id is not None}
     known = await context.store.deliveries.of_alerts(EVERY_TENANT, alert_ids, session) if alert_ids else {}
     seqs = {one.line: one.seq for one in rows}
-    for one in (one for many in known.values() for one in many):
-        if one.line in seqs and one.seq > seqs[one.line] and one.status is not DeliveryStatus.SKIPPED:
+    later = [one for many in known.values() for one in many if one.line in seqs and one.seq > seqs[one.line]]
+    for one in later:
+        if one.status is not DeliveryStatus.SKIPPED:
             raise ConflictError("a later telling of the alert has followed it", {"deliveryId": one.id})
+    return [one for one in later if one.skipped_because == HANDED_OVER]
 
 
 def _anew(one: Delivery, at: datetime | None) -> Delivery:
     """A member waits in its bundle (`at` None). Whatever is tried again by itself is in none."""
     bundle_id = one.bundle_id if at is None else None
     return msgspec.structs.replace(
-        one, status=DeliveryStatus.PENDING, attempts=0, next_attempt_at=at, error=None, bundle_id=bundle_id, sent_at=None
+        one,
+        status=DeliveryStatus.PENDING,
+        attempts=0,
+        next_attempt_at=at,
+        error=None,
+        bundle_id=bundle_id,
+        sent_at=None,
+        skipped_because=None,
     )

@@ -13,7 +13,7 @@ from app.channels.ways import Ways
 from app.context import Context
 from app.delivery_counts import count_outcome
 from app.domain.channel import Channel, ChannelKind
-from app.domain.delivery import Answer, Delivery, DeliveryStatus, Never, Outcome, Pass, Sent, Skip, TryAgain, after, skipped
+from app.domain.delivery import LEASE, Answer, Delivery, DeliveryStatus, Never, Outcome, Pass, Sent, Skip, TryAgain, after
 from app.domain.message import TEST_EVENT
 from app.domain.telling import before_sending
 from app.fallbacks import FAILS_FOR, fallback_of
@@ -33,6 +33,7 @@ NOTED_EVERY = timedelta(seconds=10)
 """That a channel works is noted no more often."""
 
 NOT_KEPT = "what it tells of is no longer kept"
+UNREAD = "what it tells of cannot be read by this version"
 
 _log = structlog.get_logger(__name__)
 
@@ -62,9 +63,9 @@ class Sender:
 
     async def deliver(self, desk: Desk, parcel: Parcel) -> None:
         delivery, channel = parcel.delivery, desk.channels.get(parcel.delivery.channel_id)
-        lost = [row for row in parcel.members if not desk.is_known(row)]
+        lost = [self._lost(desk, row) for row in parcel.members if not desk.is_known(row)]
         if lost:
-            await self._keep_members(parcel, [skipped(row, NOT_KEPT) for row in lost], channel, None)
+            await self._keep_members(lost, channel, None)
             parcel = replace(parcel, members=[row for row in parcel.members if desk.is_known(row)])
         outcome: Outcome | None = self._instead(desk, parcel, channel)
         if outcome is not None or channel is None:
@@ -78,11 +79,17 @@ class Sender:
         else:
             await self._keep(parcel, channel, outcome, await self._fare(channel, delivery, outcome))
 
+    def _lost(self, desk: Desk, member: Delivery) -> Delivery:
+        """The end of what cannot be in its bundle."""
+        return after(member, Never(UNREAD) if desk.is_unread(member) else Skip(NOT_KEPT), 0, self.context.clock.now())
+
     def _instead(self, desk: Desk, parcel: Parcel, channel: Channel | None) -> Outcome | None:
         """What becomes of it where nothing is sent."""
         delivery = parcel.delivery
         if delivery.sent_at is not None:
             return Sent(delivery.receipt)  # it went out before, and whoever sent it could not say so
+        if desk.is_unread(delivery):
+            return TryAgain(UNREAD)
         changed = before_sending(delivery, desk.alerts.get(delivery.alert_id or ""), channel, self.context.clock.now())
         if changed is not None:
             return changed
@@ -155,7 +162,8 @@ class Sender:
             await self.context.store.deliveries.settle([done], [parcel.lease])
         else:
             everybody = await self._everybody(done, other)
-            await self.outcomes.keep([Ended(done, parcel.lease, channel, _if_failed(done, other), everybody)])
+            revocable = isinstance(outcome, Skip) and outcome.of_alert
+            await self._keep_one(Ended(done, parcel.lease, channel, _if_failed(done, other), everybody, revocable))
         count_outcome(channel, done)
         _say(done, channel, len(parcel.members))
         if done.status is DeliveryStatus.DEAD and channel is not None and done.event != TEST_EVENT:
@@ -168,18 +176,28 @@ class Sender:
         title = f"{channel.name} did not get an alert through"
         await tell_owner(self.context, channel, Notice(key=key, title=title, body=body, alert_id=done.alert_id))
 
+    async def _keep_one(self, ended: Ended) -> None:
+        try:
+            await self.outcomes.keep([ended])
+        except Exception:
+            # Whatever it is that cannot be written: who has it is not told again.
+            if ended.done.status is DeliveryStatus.SENT and ended.lease is not None:
+                sent = msgspec.structs.replace(
+                    ended.done, status=DeliveryStatus.SENDING, lease=ended.lease, next_attempt_at=self.context.clock.now() + LEASE
+                )
+                await self.context.store.deliveries.settle([sent], [ended.lease])
+            raise
+
     async def _keep_bundle(self, parcel: Parcel, done: Delivery, channel: Channel | None, other: Channel | None) -> None:
         """A bundle that went out says so first, so that nobody sends it again while its members are written."""
         if done.is_finished and parcel.members:
             if done.status is DeliveryStatus.SENT:
                 sent = msgspec.structs.replace(parcel.delivery, sent_at=done.sent_at, receipt=done.receipt)
                 await self.context.store.deliveries.settle([sent], [parcel.lease])
-            await self._keep_members(parcel, [_like(member, done) for member in parcel.members], channel, other)
+            await self._keep_members([_like(member, done) for member in parcel.members], channel, other)
         await self.context.store.deliveries.settle([done], [parcel.lease])
 
-    async def _keep_members(
-        self, parcel: Parcel, done: Sequence[Delivery], channel: Channel | None, other: Channel | None
-    ) -> None:
+    async def _keep_members(self, done: Sequence[Delivery], channel: Channel | None, other: Channel | None) -> None:
         everybody = await self._everybody(done[0], other)
         await self.outcomes.keep([Ended(one, None, channel, _if_failed(one, other), everybody) for one in done])
 

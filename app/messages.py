@@ -1,7 +1,11 @@
 """What is said in deliveries, put together for many of them at once: events as they were, devices and names as they are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+import structlog
 
 from app.context import Context
 from app.domain.alert import Alert, AlertEvent, device_of
@@ -11,6 +15,11 @@ from app.domain.device import Device
 from app.domain.message import Message, Note
 from app.domain.tenant import EVERY_TENANT, Member, Tenant
 from app.recipients import may_hear
+from app.store.mongo import Session
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +47,15 @@ class Desk:
     tenants: Mapping[str, Tenant]
     told: Mapping[str, Sequence[Delivery]]
     people: Mapping[str, Member]
+    unread: Set[object]
 
     def is_known(self, row: Delivery) -> bool:
-        """Whether what it tells of is still kept. A test tells of nothing."""
+        """Whether what it tells of is still kept, and can be read. A test tells of nothing."""
         return row.alert_id is None or (row.lane, row.seq) in self.events
+
+    def is_unread(self, row: Delivery) -> bool:
+        """Whether what it tells of cannot be read by this version."""
+        return row.alert_id in self.unread or (row.lane, row.seq) in self.unread
 
     def is_here(self, delivery: Delivery) -> bool:
         """Whether the person whose own channel it goes to may still hear of the tenant."""
@@ -103,9 +117,10 @@ async def open_desk(context: Context, parcels: Sequence[Parcel], channels: Mappi
     """Reads what these parcels need, each kind in one go."""
     rows = [row for parcel in parcels for row in parcel.rows if row.alert_id is not None]
     store = context.store
-    alerts = await store.alerts.get_many(EVERY_TENANT, sorted({row.alert_id or "" for row in rows}))
-    events = await store.events.at({(row.lane, row.seq) for row in rows})
-    keys = sorted({key for event in events.values() if (key := device_of(event.alert)) is not None})
+    alerts, unread_alerts = await alerts_of(context, rows)
+    events, unread_events = await what_is_readable(store.events.at, {(row.lane, row.seq) for row in rows})
+    keys = {key for event in events.values() if (key := device_of(event.alert)) is not None}
+    devices, _ = await what_is_readable(lambda some: store.devices.get_many(EVERY_TENANT, sorted(some)), keys)
     personal = {parcel.delivery.tenant_id for parcel in parcels if parcel.delivery.user_id is not None}
     members = await store.members.of_tenants(personal) if personal else ()
     alone = {parcel.delivery.alert_id or "" for parcel in parcels if parcel.delivery.alert_id is not None}
@@ -116,8 +131,41 @@ async def open_desk(context: Context, parcels: Sequence[Parcel], channels: Mappi
         channels={**channels, **(await store.channels.to_tell_by_id(others) if others else {})},
         alerts=alerts,
         events=events,
-        devices=await store.devices.get_many(EVERY_TENANT, keys) if keys else {},
+        devices=devices,
         tenants=await store.tenants.get_many({parcel.delivery.tenant_id for parcel in parcels}),
         told=told,
         people={member.id: member for member in members},
+        unread={*unread_alerts, *unread_events},
     )
+
+
+async def alerts_of(
+    context: Context, rows: Iterable[Delivery], session: Session | None = None
+) -> tuple[dict[str, Alert], set[str]]:
+    """The alerts of deliveries by id, and the ids of those that cannot be read."""
+
+    async def find(alert_ids: Collection[str]) -> dict[str, Alert]:
+        return await context.store.alerts.get_many(EVERY_TENANT, sorted(alert_ids), session=session)
+
+    return await what_is_readable(find, {row.alert_id for row in rows if row.alert_id is not None})
+
+
+async def what_is_readable(
+    find: Callable[[Collection[Key]], Awaitable[dict[Key, Value]]], keys: Collection[Key]
+) -> tuple[dict[Key, Value], set[Key]]:
+    """What is found, and what cannot be read: one that a later version wrote takes no others with it."""
+    if not keys:
+        return {}, set()
+    try:
+        return await find(keys), set()
+    except msgspec.ValidationError as error:
+        if len(keys) == 1:
+            _log.error("document.unreadable", key=str(next(iter(keys))), error=str(error))
+            return {}, set(keys)
+    found: dict[Key, Value] = {}
+    unread: set[Key] = set()
+    for key in keys:
+        one, failed = await what_is_readable(find, {key})
+        found |= one
+        unread |= failed
+    return found, unread

@@ -1,24 +1,31 @@
 """What became of deliveries, written together: one transaction of a lane for all that came to their end at the same time."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
 import msgspec
+import structlog
 
 from app.context import Context
 from app.domain.alert import Alert, AlertEventType, Change
 from app.domain.channel import Channel, public_name
-from app.domain.delivery import Delivery, DeliveryStatus, Line, let_go
-from app.domain.telling import placed, stand_ins
+from app.domain.delivery import Delivery, DeliveryStatus, Line, NotYet, Skip, after, let_go
+from app.domain.telling import before_sending, placed, stand_ins
 from app.domain.tenant import EVERY_TENANT
+from app.messages import alerts_of
 from app.realtime.group_commit import GroupCommit
-from app.store.mongo import Session
+from app.store.mongo import Session, is_away
 from app.transitions import Writes, transact
 
 BATCH = 100
 CAPACITY = 100_000
+SOON_SEC = 5.0
+"""What fails later than that was tried again before."""
+
+_log = structlog.get_logger(__name__)
 _ON_TIMELINE = {
     DeliveryStatus.SENT: AlertEventType.NOTIFIED,
     DeliveryStatus.DEAD: AlertEventType.DELIVERY_DEAD,
@@ -30,7 +37,8 @@ _ON_TIMELINE = {
 class Ended:
     """A delivery at its end. It is ours to write while it is under `lease`, or in the bundle that we sent.
 
-    `other` is the channel that stands in for the one that failed, `everybody` whom it is for if it names nobody.
+    `other` is the channel that stands in for the one that failed, `everybody` whom it is for if it names nobody. What is
+    `revocable` was left out for how its alert was, which may have changed.
     """
 
     done: Delivery
@@ -38,6 +46,7 @@ class Ended:
     channel: Channel | None = None
     other: Channel | None = None
     everybody: Sequence[str] = ()
+    revocable: bool = False
 
     def is_ours(self, there: Delivery | None) -> bool:
         if there is None or there.is_finished:
@@ -46,33 +55,64 @@ class Ended:
 
 
 @dataclass(slots=True)
+class _Kept:
+    """What is to be written, and why it could not be while what came with it was."""
+
+    ended: Ended
+    failure: Exception | None = None
+
+
+@dataclass(slots=True)
 class Outcomes:
     """One writer for each lane."""
 
     context: Context
-    _lanes: dict[int, GroupCommit[Ended]] = field(default_factory=dict)
+    _lanes: dict[int, GroupCommit[_Kept]] = field(default_factory=dict)
 
     async def keep(self, ended: Sequence[Ended]) -> None:
         """Returns once the ends of deliveries of one lane are written with the record of their alerts, and what waited for
-        them is let go. What is no longer ours is left alone."""
+        them is let go. What is no longer ours is left alone. Raises what kept one of them from being written; the others are."""
         lane = ended[0].done.lane
         if lane not in self._lanes:
             self._lanes[lane] = GroupCommit(partial(self._write, lane), BATCH, CAPACITY)
-        for start in range(0, len(ended), BATCH):
-            await self._lanes[lane].take(ended[start : start + BATCH])
+        kept = [_Kept(one) for one in ended]
+        for start in range(0, len(kept), BATCH):
+            await self._lanes[lane].take(kept[start : start + BATCH])
+        for failure in [one.failure for one in kept if one.failure is not None]:
+            raise failure
 
-    async def _write(self, lane: int, ended: Sequence[Ended]) -> None:
+    async def _write(self, lane: int, kept: Sequence[_Kept]) -> None:
+        began = asyncio.get_running_loop().time()
+        try:
+            await self._together(lane, [one.ended for one in kept])
+        except Exception as error:
+            # What was tried again for long is the database's trouble, and everybody's.
+            if len(kept) == 1 or is_away(error) or asyncio.get_running_loop().time() - began > SOON_SEC:
+                raise
+            _log.warning("outcomes.apart", lane=lane, count=len(kept), error=type(error).__name__)
+            await self._apart(lane, kept)
+
+    async def _apart(self, lane: int, kept: Sequence[_Kept]) -> None:
+        """Each by itself: what is wrong with one is not its neighbours' fault."""
+        for one in kept:
+            try:
+                await self._together(lane, [one.ended])
+            except Exception as error:  # noqa: BLE001 - its own caller's to know
+                one.failure = error
+
+    async def _together(self, lane: int, ended: Sequence[Ended]) -> None:
         async def work(session: Session) -> Writes:
             there = await self.context.store.deliveries.get_many([one.done.id for one in ended], session)
-            ours = [one for one in ended if one.is_ours(there.get(one.done.id))]
+            ours = [(one, row) for one in ended if (row := there.get(one.done.id)) is not None and one.is_ours(row)]
             return await self._writes(ours, session) if ours else Writes()
 
         await transact(self.context, lane, work)
 
-    async def _writes(self, ours: Sequence[Ended], session: Session) -> Writes:
+    async def _writes(self, found: Sequence[tuple[Ended, Delivery]], session: Session) -> Writes:
         store, now = self.context.store, self.context.clock.now()
-        alert_ids = sorted({one.done.alert_id for one in ours if one.done.alert_id is not None})
-        alerts = await store.alerts.get_many(EVERY_TENANT, alert_ids, session=session)
+        alert_ids = sorted({one.alert_id for _, one in found if one.alert_id is not None})
+        alerts, _ = await alerts_of(self.context, [one for _, one in found], session)
+        ours = [_reconsidered(one, row, alerts.get(row.alert_id or ""), now) for one, row in found]
         known = await store.deliveries.of_alerts(EVERY_TENANT, alert_ids, session) if alert_ids else {}
         rows = [one for many in known.values() for one in many]
         ours = [_without_hope(one, {row.id: row for row in rows}, now) for one in ours]
@@ -117,6 +157,15 @@ class Outcomes:
                         line.append(known[new.id])
                         made.append(known[new.id])
         return made
+
+
+def _reconsidered(ended: Ended, there: Delivery, alert: Alert | None, now: datetime) -> Ended:
+    """What was left out for how its alert was is not, where the alert has changed meanwhile: whoever changed it saw that it was on
+    its way, and wrote no other."""
+    if not ended.revocable or alert is None:
+        return ended
+    again = before_sending(there, alert, ended.channel, now)
+    return ended if isinstance(again, Skip) else replace(ended, done=after(there, again or NotYet(now), 0, now))
 
 
 def _without_hope(ended: Ended, known: Mapping[str, Delivery], now: datetime) -> Ended:

@@ -113,9 +113,10 @@ class Never(msgspec.Struct, frozen=True):
 
 
 class Skip(msgspec.Struct, frozen=True):
-    """Nobody is to be told any more."""
+    """Nobody is to be told any more; `of_alert` says that it is for how the alert is now, and so for as long as it is so."""
 
     reason: str
+    of_alert: bool = False
 
 
 class NotYet(msgspec.Struct, frozen=True):

@@ -31,4 +31,5 @@ def not_before(sent: Sequence[datetime], now: datetime) -> datetime:
 
 
 def recent_of(sent: Sequence[datetime], now: datetime) -> tuple[datetime, ...]:
-    return tuple(at for at in sent if at > now - WINDOW)
+    """What lies further ahead than the window is of a clock that was set back since: nobody waits until it is that late again."""
+    return tuple(at for at in sent if now - WINDOW < at <= now + WINDOW)

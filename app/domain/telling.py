@@ -252,12 +252,12 @@ def before_sending(delivery: Delivery, alert: Alert | None, channel: Channel | N
     if alert is None:
         return Skip("the alert is gone")
     if delivery.held is not None and not alert.live:
-        return Skip("it was over before it was to be told")
+        return Skip("it was over before it was to be told", of_alert=True)
     if is_told(alert, now):
         return None
     if alert.live and alert.parent_id is None and alert.muted_because is None and alert.telling_held_until is not None:
         return NotYet(alert.telling_held_until)
-    return Skip(why_quiet(alert) or "it was over before it was to be told")
+    return Skip(why_quiet(alert) or "it was over before it was to be told", of_alert=True)
 
 
 def why_quiet(alert: Alert) -> str | None:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from app.domain.channel import Channel
 from app.domain.tenant import EVERY_TENANT, Scope, only
-from app.store.encoding import from_document, to_document
+from app.store.encoding import from_document, readable, to_document
 from app.store.mongo import Mongo, Session
 
 
@@ -24,26 +24,26 @@ class ChannelStore:
 
     async def get_many(self, scope: Scope, channel_ids: Collection[str]) -> dict[str, Channel]:
         found = await self._channels.find(scope, {"_id": {"$in": sorted(channel_ids)}})
-        return {document["_id"]: from_document(document, Channel) for document in found}
+        return {channel.id: channel for channel in readable(found, Channel)}
 
     async def shared(self, scope: Scope, session: Session | None = None) -> list[Channel]:
         """Those that are nobody's own, oldest first in each tenant."""
         order = [("tenant_id", 1), ("created_at", 1), ("_id", 1)]
         found = await self._channels.find(scope, {"owner_id": None}, session=session, sort=order)
-        return [from_document(document, Channel) for document in found]
+        return readable(found, Channel)
 
     async def personal(self, owner_ids: Collection[str], session: Session | None = None) -> list[Channel]:
         """These people's own, of every tenant, in the order in which they were made."""
         where = {"owner_id": {"$in": sorted(owner_ids)}}
         found = await self._channels.find(EVERY_TENANT, where, session=session, sort=[("created_at", 1), ("_id", 1)])
-        return [from_document(document, Channel) for document in found]
+        return readable(found, Channel)
 
     async def to_tell(self, tenant_ids: Collection[str], owner_ids: Collection[str], session: Session | None) -> list[Channel]:
         """The shared channels of tenants and the own ones of people, the oldest first, those that are off among them."""
         shared = {"tenant_id": {"$in": sorted(tenant_ids)}, "owner_id": None}
         where = {"$or": [shared, {"owner_id": {"$in": sorted(owner_ids)}}]}
         found = await self._channels.find(EVERY_TENANT, where, session=session, sort=[("created_at", 1), ("_id", 1)])
-        return [from_document(document, Channel) for document in found]
+        return readable(found, Channel)
 
     async def change(
         self, scope: Scope, channel_id: str, values: Mapping[str, object], sealed: str | None = None
@@ -60,6 +60,11 @@ class ChannelStore:
     async def to_tell_by_id(self, channel_ids: Collection[str]) -> dict[str, Channel]:
         """Of any tenant: for what is on its way already, which knows whose channels it may use."""
         return await self.get_many(EVERY_TENANT, channel_ids)
+
+    async def there(self, channel_ids: Collection[str]) -> set[str]:
+        """Those that exist, whether they can be read or not."""
+        found = await self._channels.find(EVERY_TENANT, {"_id": {"$in": sorted(channel_ids)}}, projection={"_id": 1})
+        return {document["_id"] for document in found}
 
     async def note_sent(self, channel_ids: Collection[str], at: datetime) -> None:
         """They work: whatever was wrong with them is over."""

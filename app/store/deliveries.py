@@ -1,13 +1,16 @@
 """The outbox: what is to be told, written with what it tells of."""
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.domain.delivery import LEASE, UNFINISHED, Delivery, DeliveryStatus
 from app.domain.tenant import EVERY_TENANT, Scope, only
-from app.store.encoding import Document, from_document, to_document
+from app.store.encoding import Document, from_document, readable, to_document
 from app.store.mongo import Mongo, Session
+
+UNREADABLE_FOR = timedelta(minutes=10)
+"""So long something waits that this version cannot read: others may."""
 
 _LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
 _ON_THE_WAY = {"$in": [status.value for status in UNFINISHED]}
@@ -39,7 +42,16 @@ class DeliveryStore:
             where["tenant_id"] = {"$nin": sorted(but_tenants)}
         if but_channels:
             where["channel_id"] = {"$nin": sorted(but_channels)}
-        return await self._found(EVERY_TENANT, where, sort=[("next_attempt_at", 1)], limit=limit)
+        documents = await self._deliveries.find(EVERY_TENANT, where, sort=[("next_attempt_at", 1)], limit=limit)
+        found = readable(documents, Delivery)
+        if len(found) < len(documents):
+            await self.wait({one["_id"] for one in documents} - {one.id for one in found}, now + UNREADABLE_FOR, now)
+        return found
+
+    async def wait(self, delivery_ids: Collection[str], until: datetime, now: datetime) -> None:
+        """Nobody looks at these before then, as far as they are still due."""
+        where = {"_id": {"$in": sorted(delivery_ids)}, "next_attempt_at": {"$lte": now}}
+        await self._deliveries.update(EVERY_TENANT, where, {"$set": {"next_attempt_at": until}})
 
     async def next_due(self) -> datetime | None:
         """When the next one may be taken; None where nothing waits for its time."""
@@ -173,7 +185,7 @@ class DeliveryStore:
         return await self._found(scope, where, sort=[("created_at", -1), ("_id", -1)], limit=limit)
 
     async def _found(self, scope: Scope, where: Document, **options: Any) -> list[Delivery]:
-        return [from_document(document, Delivery) for document in await self._deliveries.find(scope, where, **options)]
+        return readable(await self._deliveries.find(scope, where, **options), Delivery)
 
 
 def _body(delivery: Delivery) -> Document:

@@ -3,14 +3,18 @@
 from datetime import UTC, datetime
 
 from app.channel_changes import delete_channel, update_channel
+from app.domain.alert import AlertEventType
 from app.domain.channel import Channel, Config
 from app.domain.channel_input import ChannelPatch
-from app.domain.delivery import DeliveryStatus
+from app.domain.delivery import DeliveryStatus, Skip, after
 from app.domain.message import TEST_EVENT
 from app.domain.preferences_input import PreferencesPatch
+from app.domain.telling import before_sending
 from app.domain.tenant import EVERY_TENANT, Member, Role
+from app.outcomes import Ended, Outcomes
 from app.preferences import update_preferences
 from app.sealing import seal
+from tests.alerts.world import kept
 from tests.cast import NOW, mate, owner
 from tests.delivery.test_bundles import burst, named, slack, texts
 from tests.delivery.test_fallbacks import member, paths
@@ -111,3 +115,20 @@ async def test_a_config_that_cannot_be_read_is_tried_again_like_any_failure(worl
     waiting = await world.only_one()
     assert (waiting.status, waiting.attempts) == (DeliveryStatus.PENDING, 1)
     assert waiting.error == "the channel's config cannot be read by this version"
+
+
+async def test_what_is_on_its_own_again_while_it_is_being_left_out_is_told(world: World) -> None:
+    """The courier has read the alert as folded; before it has written so, the alert is on its own again."""
+    channel = await world.channel()
+    alert = await world.open()
+    await world.change(AlertEventType.GROUPED, alert, parent_id="the-parent")
+    written = await world.only_one()
+    [taken] = await world.context.store.deliveries.claim([written.id], "the courier", world.clock.now())
+    folded = before_sending(taken, await kept(world.context, alert), channel, world.clock.now())
+    assert isinstance(folded, Skip)
+    await world.change(AlertEventType.UNGROUPED, alert, parent_id=None)
+    left_out = Ended(after(taken, folded, 0, world.clock.now()), "the courier", channel, revocable=folded.of_alert)
+    await Outcomes(world.context).keep([left_out])
+    await world.send()
+    assert await world.states() == ["SENT"]
+    assert world.receiver.events() == ["device.offline"]

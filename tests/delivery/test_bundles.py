@@ -256,6 +256,12 @@ def test_after_so_many_messages_the_next_waits(count: int) -> None:
     assert not_before(sent, NOW) == NOW + waits[count]
 
 
+def test_a_clock_that_was_set_back_keeps_nobody_waiting() -> None:
+    ahead = [NOW + timedelta(hours=1), NOW + timedelta(hours=1, seconds=5)]
+    assert not_before(ahead, NOW) == NOW
+    assert not_before([NOW + timedelta(seconds=1)], NOW) == NOW + timedelta(seconds=6)
+
+
 @given(st.lists(st.integers(0, 300), max_size=200))
 def test_no_minute_has_more_than_three_messages_however_things_happen(wishes: list[int]) -> None:
     sent: list[int] = []

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
+from pymongo import MongoClient
 
 from app.channels.ways import open_ways
 from app.courier import OF_ONE_CHANNEL, PAGE, Courier
@@ -84,3 +86,20 @@ async def test_thousands_that_wait_behind_others_hold_up_neither_new_ones_nor_ot
     async with asyncio.timeout(10):
         await world.send()
     assert sorted(call.path for call in world.receiver.calls) == ["/hook/down", "/hook/well"]
+
+
+async def test_a_look_that_fails_leaves_alone_what_is_under_way(
+    world: World, mongo_client: "MongoClient[dict[str, Any]]"
+) -> None:
+    await world.channel(owner, "/slow")
+    await world.open()
+    world.receiver.answers = ["hang"]
+    async with at_work(world) as courier:
+        await world.receiver.until(1)
+        await world.channel(outsider, "/quick")
+        await world.open(subject_id="other", tenant_id="umbrella")
+        fault = {"failCommands": ["find"], "errorCode": 2, "namespace": "fleetbeat_test.deliveries"}
+        mongo_client.admin.command("configureFailPoint", "failCommand", mode={"times": 1}, data=fault)
+        courier.wake()
+        await world.receiver.until(2)
+    assert (await world.deliveries())[0].attempts == 1

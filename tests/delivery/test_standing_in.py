@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.channel_changes import update_channel
+from app.deliveries import retry_delivery
 from app.domain.alert import Alert, AlertEventType, AlertStatus
 from app.domain.channel import Channel, WebhookFormat
 from app.domain.channel_input import ChannelPatch, SlackInput, WebhookInput
@@ -101,6 +102,19 @@ async def test_a_fallback_that_has_no_word_for_it_is_asked_nothing(world: World)
     kept = await world.context.store.channels.get(EVERY_TENANT, other.id)
     assert kept is not None
     assert kept.refusals == 0
+
+
+async def test_what_was_handed_over_and_is_tried_again_after_all_is_told_with_its_end(world: World) -> None:
+    first, _ = await pair(world)
+    world.receiver.always["/hook/first"] = 404
+    alert = await world.open()
+    await world.end(alert)
+    await world.send()
+    assert world.receiver.events("/hook/other") == ["device.offline", "device.online"]
+    del world.receiver.always["/hook/first"]
+    await retry_delivery(world.context, owner, (await rows_of(world, first))[0].id)
+    await world.send()
+    assert world.receiver.events("/hook/first") == ["device.offline", "device.offline", "device.online"]
 
 
 async def test_something_older_is_not_told_where_something_later_was(world: World) -> None:
