@@ -37,6 +37,10 @@ class _Plan:
     told: Sequence[Delivery]
     left: Sequence[Delivery]
 
+    @property
+    def is_alone(self) -> bool:
+        return len(self.told) == 1 and self.told[0].held is None
+
     def turn(self, now: datetime) -> Turn:
         after_ = (*recent_of(self.sent, now), now)
         return Turn(recipient=_key(self.recipient), tenant_id=self.recipient[0], before=self.sent, after=after_)
@@ -62,12 +66,16 @@ async def take_turns(
     turns = [plan.turn(now) for plan in plans if plan.told]
     # Before anything is claimed: of two at once, each would claim a part of the storm, and the one's would miss the bundle.
     won = await context.store.paces.take(turns, lease) if turns else set()
-    chosen = [one.id for plan in plans for one in (*plan.left, *(plan.told if _key(plan.recipient) in won else ()))]
-    taken = await context.store.deliveries.claim_in_turn(chosen, lease, now) if chosen else []
+    won_by = [plan for plan in plans if _key(plan.recipient) in won]
+    alone = [plan.told[0].id for plan in won_by if plan.is_alone]
+    chosen = [one.id for plan in plans for one in plan.left] + [
+        one.id for plan in won_by if not plan.is_alone for one in plan.told
+    ]
+    taken = await context.store.deliveries.claim_in_turn(chosen, alone, lease, now) if chosen or alone else []
     told = await _told(context, outcomes, judge, taken, channels)
-    alone = [rows[0] for rows in told.values() if len(rows) == 1 and rows[0].held is None]
-    together = [rows for rows in told.values() if len(rows) > 1 or rows[0].held is not None]
-    return [*await _apart(context, alone, lease), *(await _bundled(context, together, lease) if together else [])]
+    together = [some for rows in told.values() if (some := [one for one in rows if not one.by_itself])]
+    parcels = [Parcel(one, lease) for rows in told.values() for one in rows if one.by_itself]
+    return [*parcels, *(await _bundled(context, together, lease) if together else [])]
 
 
 async def _due(
@@ -118,16 +126,10 @@ async def _told(
     for some in ended.values():
         await outcomes.keep(some)
     await context.store.deliveries.settle(
-        [after(one, until, 0, now) for one, until in held], [one.lease or "" for one, _ in held]
+        [msgspec.structs.replace(after(one, until, 0, now), by_itself=False) for one, until in held],
+        [one.lease or "" for one, _ in held],
     )
     return told
-
-
-async def _apart(context: Context, alone: Sequence[Delivery], lease: str) -> list[Parcel]:
-    """Written before it is sent: were it sent twice, and the second time in a bundle, it would have another key."""
-    if alone:
-        await context.store.deliveries.set_apart([one.id for one in alone], lease)
-    return [Parcel(msgspec.structs.replace(one, by_itself=True), lease) for one in alone]
 
 
 async def _bundled(context: Context, groups: Sequence[Sequence[Delivery]], lease: str) -> list[Parcel]:

@@ -9,7 +9,7 @@ from app.audit import write_audit
 from app.context import Context
 from app.domain.delivery import HANDED_OVER, Delivery, DeliveryStatus
 from app.domain.page import require_first
-from app.domain.tenant import EVERY_TENANT, Role, Scope
+from app.domain.tenant import Role, Scope
 from app.errors import ConflictError, NotFoundError
 from app.principal import Principal, read_scope
 from app.store.mongo import Session
@@ -71,10 +71,9 @@ async def _handed_over(context: Context, rows: Sequence[Delivery], session: Sess
 
     Raises ConflictError where something later was told, or is to be told, of the same alert to the same recipient.
     """
-    alert_ids = {one.alert_id for one in rows if one.alert_id is not None}
-    known = await context.store.deliveries.of_alerts(EVERY_TENANT, alert_ids, session) if alert_ids else {}
-    seqs = {one.line: one.seq for one in rows}
-    later = [one for many in known.values() for one in many if one.line in seqs and one.seq > seqs[one.line]]
+    seqs = {one.line: one.seq for one in rows if one.alert_id is not None}
+    known = await context.store.deliveries.of_lines(rows, (), session) if seqs else []
+    later = [one for one in known if one.line in seqs and one.seq > seqs[one.line]]
     for one in later:
         if one.status is not DeliveryStatus.SKIPPED:
             raise ConflictError("a later telling of the alert has followed it", {"deliveryId": one.id})

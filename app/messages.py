@@ -7,10 +7,11 @@ from typing import TypeVar
 import msgspec
 import structlog
 
+from app.also_told import AlsoTold, read_also_told
 from app.context import Context
 from app.domain.alert import Alert, AlertEvent, device_of
 from app.domain.channel import Channel
-from app.domain.delivery import Delivery, Line
+from app.domain.delivery import Delivery
 from app.domain.device import Device
 from app.domain.message import Message, Note
 from app.domain.tenant import EVERY_TENANT, Member, Tenant
@@ -45,7 +46,7 @@ class Desk:
     events: Mapping[tuple[int, int], AlertEvent]
     devices: Mapping[str, Device]
     tenants: Mapping[str, Tenant]
-    told: Mapping[str, Sequence[Delivery]]
+    told: AlsoTold
     people: Mapping[str, Member]
     unread: Set[object]
 
@@ -78,7 +79,7 @@ class Desk:
             notes=tuple(notes),
             bundling=delivery.bundling,
             to=delivery.address or None,
-            first_receipt=self._first_receipt(delivery.line, delivery.seq),
+            first_receipt=self.told.first_receipt(delivery.line, delivery.seq),
             dashboard_url=self.context.settings.public_url,
         )
 
@@ -86,6 +87,7 @@ class Desk:
         event = self.events.get((row.lane, row.seq))
         if event is None:
             return None
+        also_told, others_told = self.told.beside(row) if alone else ((), 0)
         return Note(
             event=row.event,
             type=event.type,
@@ -95,22 +97,9 @@ class Desk:
             device=self.devices.get(device_of(event.alert) or ""),
             actor=event.actor,
             reason=event.reason,
-            also_told=self._also_told(row) if alone else (),
+            also_told=also_told,
+            others_told=others_told,
         )
-
-    def _also_told(self, row: Delivery) -> tuple[str, ...]:
-        """Who else is told of the same event: shared channels by their names, people by their own."""
-        others = [one for one in self.told.get(row.alert_id or "", ()) if one.seq == row.seq and one.id != row.id]
-        return tuple(dict.fromkeys(self._name(one) for one in others if one.skipped_because is None))
-
-    def _name(self, row: Delivery) -> str:
-        channel = self.channels.get(row.channel_id)
-        return row.user_id or (row.recipient if channel is None else channel.name)
-
-    def _first_receipt(self, line: Line, seq: int) -> str | None:
-        """What the channel called the first message about this alert alone."""
-        mine = [one for one in self.told.get(line[0], ()) if one.line == line and one.seq < seq and one.bundle_id is None]
-        return next((one.receipt for one in mine if one.receipt is not None), None)
 
 
 async def open_desk(context: Context, parcels: Sequence[Parcel], channels: Mapping[str, Channel]) -> Desk:
@@ -123,17 +112,14 @@ async def open_desk(context: Context, parcels: Sequence[Parcel], channels: Mappi
     devices, _ = await what_is_readable(lambda some: store.devices.get_many(EVERY_TENANT, sorted(some)), keys)
     personal = {parcel.delivery.tenant_id for parcel in parcels if parcel.delivery.user_id is not None}
     members = await store.members.of_tenants(personal) if personal else ()
-    alone = {parcel.delivery.alert_id or "" for parcel in parcels if parcel.delivery.alert_id is not None}
-    told = await store.deliveries.of_alerts(EVERY_TENANT, alone) if alone else {}
-    others = {one.channel_id for many in told.values() for one in many if one.user_id is None} - channels.keys()
     return Desk(
         context=context,
-        channels={**channels, **(await store.channels.to_tell_by_id(others) if others else {})},
+        channels=channels,
         alerts=alerts,
         events=events,
         devices=devices,
         tenants=await store.tenants.get_many({parcel.delivery.tenant_id for parcel in parcels}),
-        told=told,
+        told=await read_also_told(context, [parcel.delivery for parcel in parcels if not parcel.members], channels),
         people={member.id: member for member in members},
         unread={*unread_alerts, *unread_events},
     )

@@ -14,7 +14,6 @@ from app.domain.alert import Alert, AlertEventType, Change
 from app.domain.channel import Channel, public_name
 from app.domain.delivery import Delivery, DeliveryStatus, Line, NotYet, Skip, after, let_go
 from app.domain.telling import before_sending, placed, stand_ins
-from app.domain.tenant import EVERY_TENANT
 from app.messages import alerts_of
 from app.realtime.group_commit import GroupCommit
 from app.store.mongo import Session, is_away
@@ -102,20 +101,21 @@ class Outcomes:
 
     async def _together(self, lane: int, ended: Sequence[Ended]) -> None:
         async def work(session: Session) -> Writes:
-            there = await self.context.store.deliveries.get_many([one.done.id for one in ended], session)
+            others = {one.other.id for one in ended if one.other is not None}
+            rows = await self.context.store.deliveries.of_lines([one.done for one in ended], others, session)
+            there = {row.id: row for row in rows}
             ours = [(one, row) for one in ended if (row := there.get(one.done.id)) is not None and one.is_ours(row)]
-            return await self._writes(ours, session) if ours else Writes()
+            return await self._writes(ours, rows, session) if ours else Writes()
 
         await transact(self.context, lane, work)
 
-    async def _writes(self, found: Sequence[tuple[Ended, Delivery]], session: Session) -> Writes:
-        store, now = self.context.store, self.context.clock.now()
-        alert_ids = sorted({one.alert_id for _, one in found if one.alert_id is not None})
+    async def _writes(self, found: Sequence[tuple[Ended, Delivery]], rows: Sequence[Delivery], session: Session) -> Writes:
+        """`rows` are those of the same lines, and of the lines of those who stand in."""
+        now = self.context.clock.now()
         alerts, _ = await alerts_of(self.context, [one for _, one in found], session)
         ours = [_reconsidered(one, row, alerts.get(row.alert_id or ""), now) for one, row in found]
-        known = await store.deliveries.of_alerts(EVERY_TENANT, alert_ids, session) if alert_ids else {}
-        rows = [one for many in known.values() for one in many]
-        ours = [_without_hope(one, {row.id: row for row in rows}, now) for one in ours]
+        known = {row.id: row for row in rows}
+        ours = [_without_hope(one, known, now) for one in ours]
         done = [one.done for one in ours]
         followers = let_go(done, rows, now)
         return Writes(
@@ -139,7 +139,7 @@ class Outcomes:
         return Change(type=kind, at=self.context.clock.now(), before=alert, after=alert, reason=reason, detail=detail)
 
     def _stand_ins(self, ours: Sequence[Ended], followers: Sequence[Delivery], rows: Iterable[Delivery]) -> list[Delivery]:
-        """For what was given up, and for what waited behind it. Of `rows`, all of these alerts, the last of each id holds."""
+        """For what was given up, and for what waited behind it. Of `rows` the last of each id holds."""
         now, made = self.context.clock.now(), list[Delivery]()
         known = {one.id: one for one in rows}
         lines: dict[Line, list[Delivery]] = {}

@@ -10,9 +10,6 @@ from app.domain.message import Message, Note
 from app.domain.subject import SubjectKind
 
 LONGEST_FACT = 500
-MOST_NAMED = 5
-"""Of those who were told as well."""
-
 STARTS = (AlertEventType.OPENED, AlertEventType.UNGROUPED)
 """How bad it is, and the title, say enough of these."""
 
@@ -121,8 +118,8 @@ def in_hand(note: Note) -> str:
 
 
 def also_told(note: Note) -> str:
-    named, others = note.also_told[:MOST_NAMED], len(note.also_told) - MOST_NAMED
-    return one_line(", ".join(named) + (f" and {counted(others, 'other')}" if others > 0 else ""), LONGEST_FACT)
+    others = f" and {counted(note.others_told, 'other')}" if note.others_told else ""
+    return one_line(", ".join(note.also_told) + others, LONGEST_FACT)
 
 
 def store(alert: Alert) -> str:

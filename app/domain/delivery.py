@@ -93,6 +93,20 @@ Line = tuple[str, str, str]
 """Alert, channel, address: the tellings of one line go out one after the other."""
 
 
+class Telling(msgspec.Struct, frozen=True, kw_only=True):
+    """As much of a delivery as what others hear says of it."""
+
+    alert_id: str
+    seq: int
+    channel_id: str
+    recipient: str
+    address: str = ""
+    user_id: str | None = None
+    bundle_id: str | None = None
+    receipt: str | None = None
+    skipped_because: str | None = None
+
+
 class Sent(msgspec.Struct, frozen=True):
     """The receiver has it; `receipt` is what it calls it, where a later message can refer to that."""
 
@@ -209,7 +223,7 @@ def let_out(held: Iterable[Delivery], now: datetime) -> list[Delivery]:
 
 
 def let_go(finished: Sequence[Delivery], known: Iterable[Delivery], now: datetime) -> list[Delivery]:
-    """What becomes of those that waited for tellings which have come to their end; `known` are all of the same alerts."""
+    """What becomes of those that waited for tellings which have come to their end; `known` are all of the same lines."""
     rows = {one.id: one for one in (*known, *finished)}
     lines: dict[Line, list[Delivery]] = {one.line: [] for one in finished}
     for one in sorted(rows.values(), key=lambda one: one.seq):

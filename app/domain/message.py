@@ -8,6 +8,9 @@ import msgspec
 from app.domain.alert import Alert, AlertEventType
 from app.domain.device import Device
 
+MOST_NAMED = 5
+"""Of those who are told as well, by name."""
+
 
 class Bundling(Enum):
     """Why several are told in one message."""
@@ -20,7 +23,8 @@ class Bundling(Enum):
 class Note(msgspec.Struct, frozen=True, kw_only=True):
     """One event of one alert, which is as it was then. `event` is its name on the wire: device.offline, alert.opened, …
 
-    `url` leads to the alert in the dashboard; `also_told` are the names of the other channels that are told of the same event.
+    `url` leads to the alert in the dashboard; `also_told` are the names of others who are told of the same event, MOST_NAMED of
+    them at most, and `others_told` says how many there are besides.
     """
 
     event: str
@@ -32,6 +36,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     actor: str | None = None
     reason: str | None = None
     also_told: tuple[str, ...] = ()
+    others_told: int = 0
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

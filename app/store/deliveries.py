@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.domain.delivery import LEASE, UNFINISHED, Delivery, DeliveryStatus
+from app.domain.delivery import LEASE, UNFINISHED, Delivery, DeliveryStatus, Telling
 from app.domain.tenant import EVERY_TENANT, Scope, only
 from app.store.encoding import Document, from_document, readable, to_document
 from app.store.mongo import Mongo, Session
@@ -12,6 +12,8 @@ from app.store.mongo import Mongo, Session
 UNREADABLE_FOR = timedelta(minutes=10)
 """So long something waits that this version cannot read: others may."""
 
+_TELLING = dict.fromkeys(Telling.__struct_fields__, 1)
+_NOTHING: Document = {}
 _LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
 _ON_THE_WAY = {"$in": [status.value for status in UNFINISHED]}
 
@@ -71,17 +73,24 @@ class DeliveryStore:
         `lease` alone until it ends."""
         return await self._claim(delivery_ids, lease, now, {"status": _ON_THE_WAY, "next_attempt_at": {"$lte": now}})
 
-    async def claim_in_turn(self, delivery_ids: Collection[str], lease: str, now: datetime) -> list[Delivery]:
+    async def claim_in_turn(
+        self, delivery_ids: Collection[str], by_themselves: Collection[str], lease: str, now: datetime
+    ) -> list[Delivery]:
         """The same for deliveries that were due when they were looked at, for whoever has their recipient's turn: that others put
-        them off since, because the turn was taken, takes nothing away."""
+        them off since, because the turn was taken, takes nothing away. Some are to go by themselves from now on, whoever takes them:
+        were they sent twice, and the second time in a bundle, they would have another key."""
         put_off = {"status": DeliveryStatus.PENDING.value, "next_attempt_at": {"$gt": _LONG_AGO}}
-        due = {"status": _ON_THE_WAY, "next_attempt_at": {"$lte": now}}
-        return await self._claim(delivery_ids, lease, now, {"$or": [due, put_off]})
+        free = {"$or": [{"status": _ON_THE_WAY, "next_attempt_at": {"$lte": now}}, put_off]}
+        apart = {"$or": ["$by_itself", {"$in": ["$_id", sorted(by_themselves)]}]}
+        return await self._claim([*delivery_ids, *by_themselves], lease, now, free, {"by_itself": apart})
 
-    async def _claim(self, delivery_ids: Collection[str], lease: str, now: datetime, free: Document) -> list[Delivery]:
+    async def _claim(
+        self, delivery_ids: Collection[str], lease: str, now: datetime, free: Document, more: Document = _NOTHING
+    ) -> list[Delivery]:
         those = {"_id": {"$in": sorted(delivery_ids)}}
         taken = {"status": DeliveryStatus.SENDING.value, "lease": lease, "next_attempt_at": now + LEASE}
-        if not await self._deliveries.update(EVERY_TENANT, {**those, **free}, {"$set": taken, "$inc": {"attempts": 1}}):
+        change = [{"$set": {**taken, "attempts": {"$add": ["$attempts", 1]}, **more}}]
+        if not await self._deliveries.update(EVERY_TENANT, {**those, **free}, change):
             return []
         return await self._found(EVERY_TENANT, {**those, "lease": lease})
 
@@ -114,11 +123,6 @@ class DeliveryStore:
         # Of several channels with several addresses each, not every pair was asked for.
         asked = {(one.tenant_id, one.channel_id, one.address) for one in recipients}
         return [one for one in found if (one.tenant_id, one.channel_id, one.address) in asked]
-
-    async def set_apart(self, delivery_ids: Collection[str], lease: str) -> None:
-        """From now on they go by themselves, whoever takes them: they may be told under their own keys."""
-        where = {"_id": {"$in": sorted(delivery_ids)}, "lease": lease}
-        await self._deliveries.update(EVERY_TENANT, where, {"$set": {"by_itself": True}})
 
     async def still_under(self, lease: str, delivery_ids: Collection[str], session: Session) -> set[str]:
         """Those that nobody took since."""
@@ -174,6 +178,33 @@ class DeliveryStore:
         for one in await self._found(scope, where, sort=[("seq", 1), ("_id", 1)], session=session):
             found.setdefault(one.alert_id or "", []).append(one)
         return found
+
+    async def of_lines(
+        self, deliveries: Collection[Delivery], other_channels: Collection[str], session: Session | None = None
+    ) -> list[Delivery]:
+        """These deliveries of alerts with all others of their lines, and of the same alerts to these other channels; oldest first."""
+        where = {
+            "tenant_id": {"$in": sorted({one.tenant_id for one in deliveries})},
+            "alert_id": {"$in": sorted({one.alert_id for one in deliveries if one.alert_id is not None})},
+            "channel_id": {"$in": sorted({one.channel_id for one in deliveries} | set(other_channels))},
+        }
+        return await self._found(EVERY_TENANT, where, sort=[("seq", 1), ("_id", 1)], session=session)
+
+    async def beside(self, deliveries: Collection[Delivery]) -> list[Telling]:
+        """Whatever tells somebody of the same events as these, and what their channels have called earlier messages; oldest first."""
+        where = {
+            "tenant_id": {"$in": sorted({one.tenant_id for one in deliveries})},
+            "alert_id": {"$in": sorted({one.alert_id for one in deliveries if one.alert_id is not None})},
+            "$or": [
+                {"seq": {"$in": sorted({one.seq for one in deliveries})}},
+                {"channel_id": {"$in": sorted({one.channel_id for one in deliveries})}, "receipt": {"$gt": ""}},
+            ],
+        }
+        order = [("seq", 1), ("_id", 1)]
+        return [
+            from_document(one, Telling)
+            for one in await self._deliveries.find(EVERY_TENANT, where, sort=order, projection=_TELLING)
+        ]
 
     async def page(self, scope: Scope, alert_id: str | None, status: Collection[DeliveryStatus], limit: int) -> list[Delivery]:
         """The newest first."""

@@ -33,15 +33,17 @@ class PaceStore:
 
     async def take(self, turns: Sequence[Turn], lease: str) -> set[str]:
         """Takes turns; the recipients for whom nobody was faster."""
-        fresh = [turn for turn in turns if not turn.before]
-        await self._paces.insert_new(
-            EVERY_TENANT, [{"_id": turn.recipient, "tenant_id": turn.tenant_id, **_values(turn, lease)} for turn in fresh]
-        )
+        fresh = [
+            {"_id": turn.recipient, "tenant_id": turn.tenant_id, **_values(turn, lease)} for turn in turns if not turn.before
+        ]
         changes = [
             ({"_id": turn.recipient, "sent": list(turn.before)}, {"$set": _values(turn, lease)}) for turn in turns if turn.before
         ]
-        await self._paces.update_each(EVERY_TENANT, changes)
-        where = {"_id": {"$in": sorted(turn.recipient for turn in turns)}, "lease": lease}
+        ours = await self._paces.insert_new(EVERY_TENANT, fresh) + await self._paces.update_each(EVERY_TENANT, changes)
+        everybody = {turn.recipient for turn in turns}
+        if ours == len(everybody):
+            return everybody
+        where = {"_id": {"$in": sorted(everybody)}, "lease": lease}
         return {document["_id"] for document in await self._paces.find(EVERY_TENANT, where, projection={"_id": 1})}
 
 

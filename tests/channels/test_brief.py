@@ -9,6 +9,7 @@ from app.channels.brief import LONGEST_FACT, facts, headline
 from app.channels.wording import figures
 from app.channels.words import duration, is_said, moment, one_line, span
 from app.domain.alert import AlertEventType, AlertStatus, Resolution, Severity
+from app.domain.message import MOST_NAMED
 from app.domain.subject import SubjectKind
 from tests.cast import NOW
 from tests.channels.messages import a_message, a_note, offline, over, the_end, till
@@ -122,11 +123,11 @@ def test_who_is_at_it_already_is_said() -> None:
 
 
 def test_many_who_were_told_are_counted() -> None:
-    told = tuple(f"person-{number}" for number in range(9))
-    assert facts(a_note(also_told=told), a_message())[-1] == (
+    told = tuple(f"person-{number}" for number in range(MOST_NAMED))
+    assert facts(a_note(also_told=told, others_told=4), a_message())[-1] == (
         "also told: person-0, person-1, person-2, person-3, person-4 and 4 others"
     )
-    assert facts(a_note(also_told=told[:6]), a_message())[-1].endswith("person-4 and 1 other")
+    assert facts(a_note(also_told=told, others_told=1), a_message())[-1].endswith("person-4 and 1 other")
 
 
 def test_a_length_of_time_has_both_zones_where_the_clocks_were_changed_in_it() -> None:
