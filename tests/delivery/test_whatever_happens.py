@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable
@@ -18,7 +19,9 @@ from app.domain.telling import BEGINS
 from tests.delivery.town import Town, a_town
 from tests.delivery.world import World
 
-EXAMPLES = 6
+HISTORIES = int(os.environ.get("HISTORIES", "6"))
+"""More of them find more: `HISTORIES=200 make test TESTS=tests/delivery/test_whatever_happens.py`."""
+
 CHANNELS = ("spare", "web", "slack", "inside", "mats-1", "mats-2", "vera")
 Step = Callable[[Town], Awaitable[Any]]
 
@@ -75,9 +78,11 @@ at_once = st.lists(alerts | alerts | couriers | killed | receivers | retries | s
 histories = st.lists(at_once | pauses | couriers.map(lambda one: [one]), min_size=8, max_size=30)
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=HISTORIES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(history=histories)
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(240 + 15 * HISTORIES)
 async def test_everybody_is_told_in_order_and_in_few_words(world: World, history: list[list[Step]]) -> None:
     async with a_town(world) as town:
         for steps in history:
