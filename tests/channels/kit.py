@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.channels.in_app import InAppWay
 from app.channels.ways import open_ways
 from app.domain.channel import (
     AppriseConfig,
     ChannelKind,
     Config,
     EmailConfig,
+    InAppConfig,
     PagerDutyConfig,
     SlackConfig,
     SmsConfig,
@@ -156,6 +158,15 @@ CASES = [
         secrets=(SECRET, "path-t0ken"),
         over_http=False,
     ),
+    Case(
+        name="in-app",
+        kind=ChannelKind.IN_APP,
+        config=lambda _: InAppConfig(user_ids=("vera",)),
+        wrong_token=(0, b""),
+        to="vera",
+        over_http=False,
+        has_far_end=False,
+    ),
 ]
 OVER_HTTP = [case for case in CASES if case.over_http]
 
@@ -185,10 +196,12 @@ async def tried(case: Case, message: Message, url: str, timeout_sec: float = TIM
     return answer
 
 
-async def tried_often(case: Case, message: Message, url: str, times: int, timeout_sec: float = TIMEOUT_SEC) -> list[Answer]:
+async def tried_often(
+    case: Case, message: Message, url: str, times: int, timeout_sec: float = TIMEOUT_SEC, in_app: InAppWay | None = None
+) -> list[Answer]:
     config = case.config(url)
     with logged() as lines:
-        async with open_ways(Settings(**case.settings(url)), timeout_sec=timeout_sec) as ways:
+        async with open_ways(Settings(**case.settings(url)), in_app, timeout_sec) as ways:
             answers = [await ways[case.kind].send(config, message) for _ in range(times)]
     for place in (repr([getattr(answer, "error", None) for answer in answers]), lines.getvalue(), repr(config), str(config)):
         for secret in (*case.secrets, url.rsplit(":", 1)[-1]):

@@ -3,25 +3,34 @@
 import tracemalloc
 from datetime import timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 import trustme
+from pymongo import MongoClient
 
 from app.channels.http import AGAIN
+from app.channels.in_app import InAppWay
 from app.channels.ways import open_ways
+from app.context import Context
 from app.domain.alert import Severity
+from app.domain.channel import ChannelKind
 from app.domain.delivery import Never, Sent, TryAgain
 from app.domain.message import Message
+from app.domain.tenant import EVERY_TENANT
 from app.settings import Settings
 from tests.cast import NOW
 from tests.channels.kit import CASES, Case, hostile, tried, tried_often, untrusted
 from tests.channels.messages import a_message, a_note, a_storm, offline, the_end
 from tests.delivery.receiver import Receiver, receiving
+from tests.elsewhere import failing
 
 NOBODY = "http://127.0.0.1:9"
+UNUSED = "http://nobody.invalid:60999"
 
 every = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 with_far_end = pytest.mark.parametrize("case", [case for case in CASES if case.has_far_end], ids=lambda case: case.name)
+inside = pytest.mark.parametrize("case", [case for case in CASES if not case.has_far_end], ids=lambda case: case.name)
 over_http = pytest.mark.parametrize("case", [case for case in CASES if case.over_http], ids=lambda case: case.name)
 
 
@@ -38,7 +47,7 @@ def meaning(case: Case, status: int) -> type[Sent | TryAgain | Never]:
 
 async def test_every_kind_that_is_registered_is_in_the_kit() -> None:
     async with open_ways(Settings()) as ways:
-        assert set(ways) == {case.kind for case in CASES}
+        assert {*ways, ChannelKind.IN_APP} == set(ChannelKind) == {case.kind for case in CASES}
 
 
 @every
@@ -72,6 +81,25 @@ async def test_whatever_there_is_to_say_is_sent(case: Case, receiver: Receiver) 
         assert isinstance(await tried(case, message, receiver.url), Sent)
     for count in (1, 60):
         assert isinstance(await tried(case, a_storm(count, to=case.to), receiver.url, 20), Sent)
+
+
+@inside
+async def test_whatever_there_is_to_say_is_kept_once_for_each_key(case: Case, context: Context) -> None:
+    way = InAppWay(context.store.notifications, context.bus, timedelta(days=1))
+    said = (a_message(to=case.to), a_message(a_note(), to=case.to, id="1"), a_storm(60, to=case.to, id="2"))
+    for message in said:
+        assert await tried_often(case, message, UNUSED, 2, in_app=way) == [Sent(), Sent()]
+    assert len(await context.store.notifications.page(EVERY_TENANT, "vera", False, 10)) == len(said)
+
+
+@inside
+async def test_what_the_database_says_gets_no_further(
+    case: Case, context: Context, mongo_client: "MongoClient[dict[str, Any]]"
+) -> None:
+    way = InAppWay(context.store.notifications, context.bus, timedelta(days=1))
+    with failing(mongo_client, "update", times=1, errorCode=50):
+        answers = await tried_often(case, message_for(case), UNUSED, 2, in_app=way)
+    assert answers == [TryAgain("the database did not take it"), Sent()]
 
 
 @over_http
