@@ -50,6 +50,15 @@ class KnownDocuments:
             self._characters -= len(oldest)
 
 
+def operation_of(document: DocumentNode, name: str | None) -> OperationDefinitionNode | None:
+    """The one operation of a document, where the request names it or none."""
+    operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    if len(operations) != 1:
+        return None
+    [operation] = operations
+    return operation if name is None or (operation.name is not None and operation.name.value == name) else None
+
+
 def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 

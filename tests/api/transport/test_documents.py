@@ -1,9 +1,16 @@
+from functools import partial
+from typing import Any
+
+import pytest
+import strawberry
 from graphql import get_introspection_query, parse
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types.graphql import OperationType
 
 from schema.documents import KnownDocuments
 from schema.engine import FleetbeatSchema
 from schema.limits import breaches
-from tests.api.transport.toy import Query, Subscription, ToyContext, World
+from tests.api.transport.toy import Mutation, Query, Subscription, ToyContext, World
 
 
 async def test_a_document_that_passed_is_parsed_and_validated_once() -> None:
@@ -18,6 +25,44 @@ async def test_a_document_that_passed_is_parsed_and_validated_once() -> None:
     known = KnownDocuments()
     known.remember(query, parse("{ whole }"))
     assert (await FleetbeatSchema(Query, known=known).execute(query)).data == {"whole": 3}
+
+
+@pytest.mark.parametrize(
+    ("query", "variables", "name"),
+    [
+        ("{ echo whole }", None, None),
+        ('query A { again: echo(text: "x") ...More } fragment More on Query { whole __typename }', None, "A"),
+        ("query A { echo }", None, "B"),
+        ("query A { echo } query B { whole }", None, "B"),
+        ("query A { echo } query B { whole }", None, None),
+        ("query ($t: String!) { echo(text: $t) }", {"t": 3}, None),
+        ("query ($t: String!) { echo(text: $t) }", {}, None),
+        ("query ($t: String!) { echo(text: $t) }", None, None),
+        ("query ($t: String!) { echo(text: $t) }", {"t": "a", "other": 1}, None),
+        ("query ($skip: Boolean!) { echo whole @skip(if: $skip) }", {"skip": True}, None),
+        ("{ node { broken } whole }", None, None),
+        ("{ tooBig }", None, None),
+        ("mutation ($b: BeatInput!) { beat(input: $b) }", {"b": {"deviceId": 7}}, None),
+        ("subscription { count(to: 2) }", None, None),
+    ],
+)
+async def test_what_is_known_is_answered_as_it_was_at_first(
+    query: str, variables: dict[str, Any] | None, name: str | None
+) -> None:
+    known = KnownDocuments()
+    schema = FleetbeatSchema(Query, Mutation, Subscription, known=known)
+    known.remember(query, parse(query))
+    allowed = {OperationType.QUERY, OperationType.MUTATION}
+    said: list[object] = []
+    for execute in (partial(strawberry.Schema.execute, schema), schema.execute):
+        try:
+            result = await execute(
+                query, variable_values=variables, operation_name=name, allowed_operation_types=allowed, context_value=None
+            )
+            said.append((result.data, [error.formatted for error in result.errors or ()]))
+        except (CannotGetOperationTypeError, InvalidOperationTypeError) as error:
+            said.append((type(error), str(error)))
+    assert said[0] == said[1]
 
 
 async def test_only_documents_that_passed_are_kept() -> None:
