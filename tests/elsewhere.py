@@ -1,6 +1,7 @@
 """Writers that are not of this process, and a database that fails on purpose."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from app.context import Context, open_context
 from app.store.mongo import Session
 from app.transitions import Writes, transact
 
+PATIENCE_SEC = 20.0
 Client = MongoClient[dict[str, Any]]
 Result = TypeVar("Result")
 
@@ -31,9 +33,22 @@ def aborted(client: Client) -> int:
 
 
 def wait_for_conflict(client: Client, before: int) -> None:
-    """Until a transaction has been given up since then."""
+    """Until a transaction has been given up since then. Bounded, since nobody can stop a thread: a loop waits for its own to end."""
+    give_up = time.monotonic() + PATIENCE_SEC
     while aborted(client) == before:
-        pass
+        assert time.monotonic() < give_up, "nobody ran into a transaction"
+
+
+@contextmanager
+def held_for_long(client: Client) -> Iterator[None]:
+    """Transactions may stay open for longer than the few seconds after which the database takes them for a dead worker's."""
+    name = "transactionLifetimeLimitSeconds"
+    before = client.admin.command({"getParameter": 1, name: 1})[name]
+    client.admin.command({"setParameter": 1, name: 60})
+    try:
+        yield
+    finally:
+        client.admin.command({"setParameter": 1, name: before})
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from app.context import Context
 from app.realtime.bus import FAST_QUEUE
 from jobs.worker import work_until
 from tests.cast import open_test_context
-from tests.elsewhere import Client, aborted, wait_for_conflict
+from tests.elsewhere import Client, aborted, held_for_long, wait_for_conflict
 from tests.evaluation.fleet import Fleet
 from tests.jobs.queue import Queues, until
 
@@ -67,7 +67,7 @@ def wait_until_it_says(process: Process, event: str) -> None:
 async def test_a_worker_finishes_what_it_is_at_before_it_leaves(full_disk: Fleet, mongo_client: Client) -> None:
     context, lane = full_disk.context, full_disk.lane
     lanes = mongo_client[context.settings.mongo_database]["lanes"]
-    with mongo_client.start_session() as session, a_worker(context) as worker:
+    with held_for_long(mongo_client), mongo_client.start_session() as session, a_worker(context) as worker:
         before = aborted(mongo_client)
         session.start_transaction()
         # Whoever wants to write in this lane now runs into us, and tries again until we let go.
