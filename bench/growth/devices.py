@@ -1,6 +1,5 @@
 """Over the number of devices: the overview, a tick with nothing new, one with k devices that beat, a sweep, and k that fall silent."""
 
-import asyncio
 import random
 import statistics
 import time
@@ -22,13 +21,13 @@ from app.store.intakes import IntakeRecord
 from bench.growth import fleet
 from bench.rounds import Effort
 from bench.stage import Stage
-from bench.usage import cpu_sec
+from bench.growth.usage import exact_cpu_sec
 from jobs.ticks import Tick, run_tick, ticks_of
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 QUICK_SIZES = (1_000, 20_000)
 CHANGED = (100, 1_000, 10_000)
-SILENT = 100
+SILENT = (100, 1_000)
 EVERY_SEC = 15.0
 _EVERYBODY = Principal(PrincipalKind.PERSON, "bench", Role.SUPER_ADMIN, None)
 
@@ -43,8 +42,8 @@ class Cost(msgspec.Struct, frozen=True):
 
 class OfDevices(msgspec.Struct, frozen=True, kw_only=True):
     """At so many devices. `tick` and `sweep` are those with nothing new; `changed` is a tick by how many devices beat since the
-    last one; `silent` is a sweep in which so many fall silent, an alert each; `examined` is what the overview's counting looks at:
-    keys of an index, and documents."""
+    last one, `silent` a sweep by how many are found silent, an alert each. `examined_*`: keys and documents that MongoDB looks at
+    for the overview of all."""
 
     devices: int
     overview: Cost
@@ -54,7 +53,7 @@ class OfDevices(msgspec.Struct, frozen=True, kw_only=True):
     tick: Cost
     sweep: Cost
     changed: dict[str, Cost]
-    silent: Cost
+    silent: dict[str, Cost]
 
 
 async def over_devices(stage: Stage, effort: Effort) -> list[OfDevices]:
@@ -92,11 +91,12 @@ class _Measured:
         await self._ran(rules)  # the mark of each lane
         idle = await self._cost(lambda: self._ran(rules), self._wait)
         sweep_idle = await self._cost(lambda: self._ran(sweep), self._sign)
-        changed = {}
-        for count in CHANGED:
-            if count <= size:
-                changed[str(count)] = await self._cost(lambda: self._ran(rules), self._beaten(count, size))
-        silent = await self._cost(lambda: self._ran(sweep), self._silenced(size))
+        changed, silent = dict[str, Cost](), dict[str, Cost]()
+        for count in (one for one in CHANGED if one <= size):
+            changed[str(count)] = await self._cost(lambda: self._ran(rules), self._beaten(count, size))
+        for count in (one for one in SILENT if one <= size):
+            silent[str(count)] = await self._cost(lambda: self._ran(sweep), self._silenced(count, size))
+        await self._forget()
         return OfDevices(
             devices=size,
             overview=whole,
@@ -110,22 +110,19 @@ class _Measured:
         )
 
     async def _cost(self, work: Callable[[], Awaitable[object]], prepare: Callable[[], Awaitable[None]] | None = None) -> Cost:
-        samples: list[tuple[float, float, float]] = []
+        samples: list[tuple[float, ...]] = []
         for _ in range(self.rounds):
             if prepare is not None:
                 await prepare()
-            wall, own, database = time.perf_counter(), time.process_time(), cpu_sec(self.stage.database.pid)
+            before = self._clocks()
             await work()
-            samples.append(
-                (
-                    time.perf_counter() - wall,
-                    time.process_time() - own,
-                    cpu_sec(self.stage.database.pid) - database,
-                )
-            )
+            samples.append(tuple(after - one for one, after in zip(before, self._clocks(), strict=True)))
         # The first one warms.
         medians = [round(statistics.median(column) * 1000, 2) for column in zip(*samples[1:], strict=True)]
         return Cost(*medians)
+
+    def _clocks(self) -> tuple[float, float, float]:
+        return time.perf_counter(), time.process_time(), exact_cpu_sec(self.stage.database.pid)
 
     def _tick(self, name: str) -> Tick:
         return next(one for one in ticks_of(self.context.settings) if one.name == name)
@@ -152,28 +149,37 @@ class _Measured:
 
         return prepare
 
-    def _silenced(self, size: int) -> Callable[[], Awaitable[None]]:
+    def _silenced(self, count: int, size: int) -> Callable[[], Awaitable[None]]:
         """Devices that were last seen long ago, while signs of life came all the time."""
 
         async def prepare() -> None:
+            await self._forget()
             await self._sign()
-            await asyncio.sleep(0)
             self.turn += 1
-            keys = [fleet.key(number) for number in random.Random(self.turn).sample(range(size), SILENT)]
+            keys = [fleet.key(number) for number in random.Random(self.turn).sample(range(size), count)]
             now = self.clock.now()
             seen = now - timedelta(seconds=fleet.OFFLINE_SEC + 1)
-            await self.context.mongo.database["intakes"].update_one({"_id": "all"}, {"$set": {"gap_end": seen}})
-            await self.context.mongo.database["devices"].update_many(
-                {"_id": {"$in": keys}}, {"$set": {"last_seen": seen, "due_at": now}}
-            )
+            database = self.context.mongo.database
+            await database["intakes"].update_one({"_id": "all"}, {"$set": {"gap_end": seen}})
+            await database["devices"].update_many({"_id": {"$in": keys}}, {"$set": {"last_seen": seen, "due_at": now}})
 
         return prepare
 
+    async def _forget(self) -> None:
+        """Everybody is well again, and nothing ever happened."""
+        database, now = self.context.mongo.database, self.clock.now()
+        for name in ("provider_alerts", "rule_states", "alert_events", "deliveries"):
+            await database[name].delete_many({})
+        far = now + fleet.NEVER_DUE
+        well = {"status": "online", "missed": False, "judged_seen": None, "last_seen": far, "due_at": far}
+        await database["devices"].update_many({"status": "offline"}, {"$set": well})
+
     async def _examined(self) -> tuple[int, int]:
-        """Keys and documents that the counting of all devices looks at."""
-        group = {"_id": {"status": "$status", "well": "$services_health"}, "count": {"$sum": 1}}
-        pipeline = [{"$match": {"retired_at": None}}, {"$group": group}]
-        command = {"aggregate": "devices", "pipeline": pipeline, "cursor": {}}
-        said = await self.context.mongo.database.command("explain", command, verbosity="executionStats")
-        figures = said.get("executionStats") or said["stages"][0]["$cursor"]["executionStats"]
-        return int(figures["totalKeysExamined"]), int(figures["totalDocsExamined"])
+        database = self.context.mongo.database
+        await database.command("profile", 2)
+        await overview(self.context, _EVERYBODY, None)
+        await database.command("profile", 0)
+        asked = await database["system.profile"].find({}).to_list(None)
+        await database["system.profile"].drop()
+        keys, documents = (sum(row.get(name, 0) for row in asked) for name in ("keysExamined", "docsExamined"))
+        return keys, documents
