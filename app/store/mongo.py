@@ -185,7 +185,13 @@ class TenantCollection:
         return int(await self._collection.count_documents(_within(scope, where), **options))
 
     async def aggregate(
-        self, scope: Scope, where: Mapping[str, Any], stages: Sequence[Document], *, session: Session | None = None, **options: Any
+        self,
+        scope: Scope,
+        where: Mapping[str, Any],
+        stages: Sequence[Document],
+        *,
+        session: Session | None = None,
+        **options: Any,
     ) -> list[Document]:
         """A pipeline that begins with a `$match` of the scope and of `where`."""
         pipeline = [{"$match": _within(scope, where)}, *stages]

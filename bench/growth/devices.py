@@ -19,9 +19,9 @@ from app.seed import seed_context
 from app.store.indexes import ensure_collections
 from app.store.intakes import IntakeRecord
 from bench.growth import fleet
+from bench.growth.usage import exact_cpu_sec
 from bench.rounds import Effort
 from bench.stage import Stage
-from bench.growth.usage import exact_cpu_sec
 from jobs.ticks import Tick, run_tick, ticks_of
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
@@ -43,7 +43,7 @@ class Cost(msgspec.Struct, frozen=True):
 class OfDevices(msgspec.Struct, frozen=True, kw_only=True):
     """At so many devices. `tick` and `sweep` are those with nothing new; `changed` is a tick by how many devices beat since the
     last one, `silent` a sweep by how many are found silent, an alert each. `examined_*`: keys and documents that MongoDB looks at
-    for the overview of all."""
+    for the overview of all. `disk_bytes`: of one device with its keys, after compression."""
 
     devices: int
     overview: Cost
@@ -54,6 +54,7 @@ class OfDevices(msgspec.Struct, frozen=True, kw_only=True):
     sweep: Cost
     changed: dict[str, Cost]
     silent: dict[str, Cost]
+    disk_bytes: float
 
 
 async def over_devices(stage: Stage, effort: Effort) -> list[OfDevices]:
@@ -107,6 +108,7 @@ class _Measured:
             sweep=sweep_idle,
             changed=changed,
             silent=silent,
+            disk_bytes=await self._disk_bytes(),
         )
 
     async def _cost(self, work: Callable[[], Awaitable[object]], prepare: Callable[[], Awaitable[None]] | None = None) -> Cost:
@@ -173,6 +175,12 @@ class _Measured:
         far = now + fleet.NEVER_DUE
         well = {"status": "online", "missed": False, "judged_seen": None, "last_seen": far, "due_at": far}
         await database["devices"].update_many({"status": "offline"}, {"$set": well})
+
+    async def _disk_bytes(self) -> float:
+        database = self.context.mongo.database
+        await database.client.admin.command("fsync")
+        stats = await database.command("collStats", "devices")
+        return float(round((stats["storageSize"] + stats["totalIndexSize"]) / stats["count"]))
 
     async def _examined(self) -> tuple[int, int]:
         database = self.context.mongo.database

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -60,7 +61,9 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
     def faults(self) -> list[str]:
         """What was lost, came twice or was wrong, in words; empty where all is well."""
         wanted = {"alerts": self.silent, "lost_beats": 0, "alerts_twice": 0, "alerts_of_the_living": 0, "unresolved": 0}
-        found = [f"{name}: {getattr(self, name)} instead of {want}" for name, want in wanted.items() if getattr(self, name) != want]
+        found = [
+            f"{name}: {getattr(self, name)} instead of {want}" for name, want in wanted.items() if getattr(self, name) != want
+        ]
         return found + [f"streams: {count} {name}" for name, count in self.streams.items() if name != "events" and count]
 
 
@@ -189,7 +192,7 @@ def _heard(streams: Sequence[EventStream], silent: set[str]) -> dict[str, int]:
         places = [tuple(map(int, one.split("-"))) for one in ids]
         found["events"] += len(ids)
         found["twice"] += len(ids) - len(set(ids))
-        found["disordered"] += sum(later <= one for one, later in zip(places, places[1:], strict=False))
+        found["disordered"] += sum(later <= one for one, later in pairwise(places))
         found["missed"] += len(wanted - {(event.type, event.subject_id) for event in stream.events if event.rule_key == RULE})
         found["resyncs"] += stream.resyncs
     return dict(found)

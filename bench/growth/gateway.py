@@ -20,7 +20,9 @@ class Gateway:
     """`acknowledged` are (device, sequence) of all beats that an API has answered for; `longest_wait_sec` is how long the
     slowest call took from its first try to its acknowledgement."""
 
-    def __init__(self, ports: Sequence[int], tenant_id: str, authorization: str, devices: Sequence[str], every_sec: float) -> None:
+    def __init__(
+        self, ports: Sequence[int], tenant_id: str, authorization: str, devices: Sequence[str], every_sec: float
+    ) -> None:
         self.silent: set[str] = set()
         self.acknowledged: set[tuple[str, int]] = set()
         self.longest_wait_sec = 0.0

@@ -117,7 +117,7 @@ class Layout:
 
 
 @asynccontextmanager
-async def laid_out(folder: Path, **settings: object) -> AsyncIterator[Layout]:
+async def laid_out(folder: Path, **settings: Any) -> AsyncIterator[Layout]:
     """The set, Redis, and a context to look by; whatever is started on the stage is stopped in the end."""
     with replica_set(folder) as database:
         redis = start_redis(folder, wished_port=0)
