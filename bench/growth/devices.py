@@ -42,7 +42,8 @@ class Cost(msgspec.Struct, frozen=True):
 
 class OfDevices(msgspec.Struct, frozen=True, kw_only=True):
     """At so many devices. `tick` and `sweep` are those with nothing new; `changed` is a tick by how many devices beat since the
-    last one, `silent` a sweep by how many are found silent, an alert each. `examined_*`: keys and documents that MongoDB looks at
+    last one, `silent` a sweep by how many are found silent, an alert each; `silent_of_version` one of the least of them, all of one
+    app version, which a tenth of the devices have. `examined_*`: keys and documents that MongoDB looks at
     for the overview of all. `disk_bytes`: of one device with its keys, after compression."""
 
     devices: int
@@ -54,6 +55,7 @@ class OfDevices(msgspec.Struct, frozen=True, kw_only=True):
     sweep: Cost
     changed: dict[str, Cost]
     silent: dict[str, Cost]
+    silent_of_version: Cost
     disk_bytes: float
 
 
@@ -95,8 +97,9 @@ class _Measured:
         changed, silent = dict[str, Cost](), dict[str, Cost]()
         for count in (one for one in CHANGED if one <= size):
             changed[str(count)] = await self._cost(lambda: self._ran(rules), self._beaten(count, size))
-        for count in (one for one in SILENT if one <= size):
-            silent[str(count)] = await self._cost(lambda: self._ran(sweep), self._silenced(count, size))
+        for count in (one for one in SILENT if 2 * one <= size):
+            silent[str(count)] = await self._cost(lambda: self._ran(sweep), self._silenced(count, size, of_version=False))
+        of_version = await self._cost(lambda: self._ran(sweep), self._silenced(SILENT[0], size, of_version=True))
         await self._forget()
         return OfDevices(
             devices=size,
@@ -108,6 +111,7 @@ class _Measured:
             sweep=sweep_idle,
             changed=changed,
             silent=silent,
+            silent_of_version=of_version,
             disk_bytes=await self._disk_bytes(),
         )
 
@@ -151,14 +155,15 @@ class _Measured:
 
         return prepare
 
-    def _silenced(self, count: int, size: int) -> Callable[[], Awaitable[None]]:
+    def _silenced(self, count: int, size: int, *, of_version: bool) -> Callable[[], Awaitable[None]]:
         """Devices that were last seen long ago, while signs of life came all the time."""
 
         async def prepare() -> None:
             await self._forget()
             await self._sign()
             self.turn += 1
-            keys = [fleet.key(number) for number in random.Random(self.turn).sample(range(size), count)]
+            some = [number for number in range(size) if fleet.has_version(number) is of_version]
+            keys = [fleet.key(number) for number in random.Random(self.turn).sample(some, count)]
             now = self.clock.now()
             seen = now - timedelta(seconds=fleet.OFFLINE_SEC + 1)
             database = self.context.mongo.database

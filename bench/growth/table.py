@@ -47,6 +47,7 @@ def _devices(growth: Growth) -> str:
         for count in rows[-1][name]:
             cells = (_two(row[name][count]) if count in row[name] else "" for row in rows)
             body.append([words.format(f"{int(count):,}"), *cells])
+    body.append(["sweep, 100 of one version fall silent (a tenth has it)", *(_two(row["silent_of_version"]) for row in rows)])
     return _table(head, body)
 
 
@@ -70,7 +71,7 @@ def _costs(growth: Growth) -> str:
         ["a device that does nothing, per tick", _us(found.device_idle.each), _us(found.device_idle_database.each), "nothing"],
         ["a rule tick, 16 lanes", _us(found.changed.fixed), _us(found.changed_database.fixed), "ticks"],
         ["a device found silent, with its alert", _us(found.silent.each), _us(found.silent_database.each), "alerts"],
-        ["a device of the same version, when others fall", "0", _us(found.device_in_silent.each), "**devices**, in such a sweep"],
+        ["a device of a version of which five fall", "0", _us(found.device_of_version.each), "**devices** of it, per sweep"],
         ["a device in an overview of all", "0", _us(found.device_in_overview.each), "**devices**, per overview"],
         ["a delivery to a subscriber", _us(found.socket_in_event.each), "0", "subscribers of what happened"],
         ["an event, however many hear it", _us(found.socket_in_event.fixed), "", "events"],
