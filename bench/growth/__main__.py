@@ -46,7 +46,8 @@ async def main(quick: bool, chosen: Sequence[str]) -> int:
             failed += 1
             print(f"{name}: FAILED: {type(error).__name__}: {error}", flush=True)
         print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
-    if not quick and SCALING.exists():
+    # A first run of some curves alone has no tables yet.
+    if not quick and {*CURVES, FAILOVER} <= read(GROWTH).keys():
         SCALING.write_text(written(SCALING.read_text(), read(GROWTH)))
     print(f"figures are in {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
     return 1 if failed else 0
