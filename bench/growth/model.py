@@ -16,7 +16,9 @@ MANY = 10_000_000
 BEAT_EVERY_SEC = 60
 MEMBERS = 3
 RETENTION_DAYS = 7
-TICK_SEC = 15
+INDEX_PAGE = 16_384
+"""Bytes of a leaf of an index, which WiredTiger has in memory when it writes to it."""
+
 _DAY_SEC = 86_400
 _GB = 1e9
 
@@ -65,7 +67,9 @@ def costs(growth: Growth) -> Costs:
 
 class Needs(msgspec.Struct, frozen=True, kw_only=True):
     """For so many devices that beat once a minute, through gateways that send a hundred in a call. Cores are busy ones: a machine
-    is bought with as many again. `lane_busy`: the share of its time for which an even lane is judged."""
+    is bought with as many again. `lane_busy`: the share of its time for which an even lane is judged. `deleting_threads`: how many
+    mongods it takes to end as many beats as come, each with the one thread that does it. `hot_index_gb`: not measured; the page of
+    (tenant, device, time) that the next beat of each device goes to."""
 
     devices: int
     beats_per_sec: float
@@ -74,7 +78,10 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     judging_cores: float
     intake_database_cores: float
     judging_database_cores: float
+    deleting_database_cores: float
     database_cores: float
+    deleting_threads: float
+    hot_index_gb: float
     lane_beats_per_sec: float
     lane_busy: float
     beats_gb_a_day: float
@@ -94,6 +101,7 @@ def needs(growth: Growth, devices: int = MANY, every_sec: float = BEAT_EVERY_SEC
     judging = rate * judged["cpu_us"] / 1e6
     in_mongod = rate * judged["database_cpu_us"] / 1e6
     taking = rate * batched["database_cpu_us"] / 1e6
+    deleting = rate * of_beat["deleted_cpu_us"] / 1e6
     return Needs(
         devices=devices,
         beats_per_sec=rate,
@@ -102,7 +110,10 @@ def needs(growth: Growth, devices: int = MANY, every_sec: float = BEAT_EVERY_SEC
         judging_cores=judging,
         intake_database_cores=taking,
         judging_database_cores=in_mongod,
-        database_cores=taking + in_mongod,
+        deleting_database_cores=deleting,
+        database_cores=taking + in_mongod + deleting,
+        deleting_threads=rate / of_beat["deleted_per_sec"],
+        hot_index_gb=devices * INDEX_PAGE / _GB,
         lane_beats_per_sec=rate / LANES,
         lane_busy=(judging + in_mongod) / LANES,
         beats_gb_a_day=rate * _DAY_SEC * disk / _GB,

@@ -133,7 +133,9 @@ def _bytes(growth: Growth) -> str:
         ["body of a call with one", found["call_alone"]],
         ["its share of a call with a hundred", found["call_of_hundred"]],
     ]
-    return _table(["Of one beat", "bytes"], [[name, f"{value:,.0f}"] for name, value in rows])
+    table = _table(["Of one beat", "bytes"], [[name, f"{value:,.0f}"] for name, value in rows])
+    ended, rate = found["deleted_cpu_us"], found["deleted_per_sec"]
+    return f"{table}\nIts end costs mongod {ended:.0f} µs of CPU; one thread ends {rate:,.0f} a second.\n"
 
 
 def _ten_million(growth: Growth) -> str:
@@ -145,6 +147,9 @@ def _ten_million(growth: Growth) -> str:
         ["workers, judging with 20 rules", f"{need.judging_cores:.1f} cores"],
         ["primaries, taking beats", f"{need.intake_database_cores:.1f} cores"],
         ["primaries, judging", f"{need.judging_database_cores:.1f} cores"],
+        ["primaries, deleting what expired", f"{need.deleting_database_cores:.1f} cores, {need.deleting_threads:.1f} threads"],
+        ["primaries, all of it", f"{need.database_cores:.1f} cores"],
+        ["pages of the beats' index that are written to", f"{need.hot_index_gb:,.0f} GB of cache, one page a device"],
         [
             f"an even lane of {LANES}",
             f"{need.lane_beats_per_sec:,.0f} beats a second; judged for {need.lane_busy:.0%} of the time",
