@@ -1,7 +1,7 @@
 # One command for each thing that people do. CI calls the same ones.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install up test check lock contract format clean node bench bench-quick bench-peers bench-tick bench-accuracy bench-deliveries
+.PHONY: help install up test check lock contract format clean node bench bench-quick bench-peers bench-tick bench-accuracy bench-deliveries bench-growth
 
 # python3.11 where there is one, else any python3 that is new enough.
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
@@ -70,6 +70,9 @@ bench-accuracy: install ## How right the rules are, over a labelled month (a few
 
 bench-deliveries: install ## How fast and how surely alerts are told (ARGS="--chaos --kill 5": with receivers that fail)
 	$(BIN)/python -m bench.deliveries $(ARGS)
+
+bench-growth: install ## What grows with what, for docs/scaling.md (ARGS="--quick", "--only workers", "--failover")
+	$(BIN)/python -m bench.growth $(ARGS)
 
 format: install ## Put the code into shape
 	$(BIN)/ruff check --fix .

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.durations import parse_duration
+from app.sentinels import SCHEME as SENTINEL_SCHEME, read_sentinels
 
 MINIMUM_SECRET_BYTES = 32
 
@@ -107,7 +108,8 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _is_redis(cls, value: str) -> str:
-        return _require_scheme(value, "redis", "rediss", "unix")
+        read_sentinels(value)
+        return _require_scheme(value, "redis", "rediss", "unix", SENTINEL_SCHEME)
 
     @field_validator("public_url", "jwt_jwks_url")
     @classmethod

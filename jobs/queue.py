@@ -8,7 +8,8 @@ import msgspec
 from arq.connections import ArqRedis, RedisSettings, create_pool
 from redis.exceptions import RedisError
 
-from app.realtime.bus import FAST_QUEUE
+from app.realtime.bus import FAST_QUEUE, close_redis, master_of
+from app.sentinels import Sentinels, read_sentinels
 
 AWAY = (RedisError, OSError, asyncio.TimeoutError)
 ENQUEUE_SEC = 1.0
@@ -32,15 +33,30 @@ def queue_settings(redis_url: str) -> RedisSettings:
 
 
 async def open_pool(redis_url: str) -> ArqRedis:
+    sentinels = read_sentinels(redis_url)
+    if sentinels is not None:
+        return await _open_by(sentinels)
     return await create_pool(
         queue_settings(redis_url), job_serializer=encode, job_deserializer=decode, default_queue_name=FAST_QUEUE
     )
 
 
+async def _open_by(sentinels: Sentinels) -> ArqRedis:
+    # arq knows Sentinels, but lets their connections leak when the master is away, and waits for it without end.
+    pool = master_of(sentinels, ArqRedis, socket_connect_timeout=1, encoding="utf8")
+    pool.job_serializer, pool.job_deserializer, pool.default_queue_name = encode, decode, FAST_QUEUE
+    try:
+        await pool.ping()
+    except BaseException:
+        await close_pool(pool)
+        raise
+    return pool
+
+
 async def close_pool(pool: ArqRedis) -> None:
     try:
         async with asyncio.timeout(ENQUEUE_SEC):
-            await pool.aclose(close_connection_pool=True)
+            await close_redis(pool)
     except AWAY:
         return
 

@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
-from redis.asyncio import Redis
+from redis.asyncio import Redis, Sentinel
 from redis.exceptions import RedisError
+
+from app.sentinels import Sentinels, read_sentinels
 
 ALERTS: Final = "fleetbeat:alerts"
 """`{"lane": n, "seq": n}` after the commit of events."""
@@ -28,6 +30,7 @@ SLOW_QUEUE: Final = "fleetbeat:slow"
 _AWAY = (RedisError, OSError, asyncio.TimeoutError)
 _log = structlog.get_logger(__name__)
 
+Client = TypeVar("Client", bound=Redis)
 Listener = Callable[[str, bytes], Awaitable[None]]
 
 
@@ -87,7 +90,7 @@ class Bus:
 
     async def close(self) -> None:
         with contextlib.suppress(*_AWAY):
-            await self.redis.aclose()
+            await close_redis(self.redis)
 
     async def _listen_once(self, listener: Listener, on_gap: Callable[[], Awaitable[None]]) -> None:
         async with self.redis.pubsub() as pubsub:
@@ -116,5 +119,27 @@ class Bus:
 
 
 def open_bus(url: str) -> Bus:
-    redis: Redis = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=1, health_check_interval=10, max_connections=50)
-    return Bus(redis)
+    options: dict[str, Any] = {
+        "socket_timeout": 5,
+        "socket_connect_timeout": 1,
+        "health_check_interval": 10,
+        "max_connections": 50,
+    }
+    sentinels = read_sentinels(url)
+    return Bus(Redis.from_url(url, **options) if sentinels is None else master_of(sentinels, Redis, **options))
+
+
+def master_of(sentinels: Sentinels, kind: type[Client], **options: Any) -> Client:
+    """A client of whoever is the master when it connects."""
+    asked = Sentinel(sentinels.hosts, sentinel_kwargs={"socket_timeout": 1, "socket_connect_timeout": 1})  # type: ignore[no-untyped-call]
+    options |= {"db": sentinels.database, "username": sentinels.username, "password": sentinels.password}
+    client: Client = asked.master_for(sentinels.master, redis_class=kind, **options)
+    return client
+
+
+async def close_redis(redis: Redis) -> None:
+    """Closes its connections, and those to the Sentinels that it asked."""
+    await redis.aclose(close_connection_pool=True)
+    manager = getattr(redis.connection_pool, "sentinel_manager", None)
+    for sentinel in manager.sentinels if manager is not None else ():
+        await sentinel.aclose()

@@ -65,7 +65,8 @@ class AlertListStore:
         return {name: [(entry["_id"], entry["count"]) for entry in row[name]] for name in FACETS}
 
     async def live_by_severity(self, scope: Scope) -> dict[Severity, int]:
-        rows = await self._alerts.aggregate(scope, {"live": True}, [{"$group": {"_id": "$severity", "count": {"$sum": 1}}}])
+        group = {"$group": {"_id": "$severity", "count": {"$sum": 1}}}
+        rows = await self._alerts.aggregate(scope, {"live": True}, [group], hint="one_live")
         return {Severity(row["_id"]): row["count"] for row in rows}
 
     async def acknowledged_until(self, now: datetime) -> list[Alert]:

@@ -58,7 +58,9 @@ class AlertStore:
     async def severities_by_device(self, scope: Scope) -> dict[str, set[Severity]]:
         """What is live on any device of the scope, by device key."""
         group = {"$group": {"_id": {"tenant": "$tenant_id", "device": "$subject_id"}, "severities": {"$addToSet": "$severity"}}}
-        rows = await self._alerts.aggregate(scope, {"live": True, "subject_kind": SubjectKind.DEVICE.value}, [group])
+        # Over all tenants no other index begins with what is live, and every alert that ever was would be read.
+        where = {"live": True, "subject_kind": SubjectKind.DEVICE.value}
+        rows = await self._alerts.aggregate(scope, where, [group], hint="one_live")
         return {device_key(row["_id"]["tenant"], row["_id"]["device"]): set(map(Severity, row["severities"])) for row in rows}
 
     async def troubles(

@@ -1,5 +1,6 @@
 """Devices as people administer and list them; `connectivity` is their hot side."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -91,7 +92,7 @@ class DeviceStore:
 
     async def count_present(self, tenant_id: str) -> int:
         """How many of a tenant's devices were not retired."""
-        return await self._devices.count(only(tenant_id), {"retired_at": None})
+        return await self._present(only(tenant_id))
 
     async def page(
         self, scope: Scope, chosen: DeviceFilter, troubled: Troubled, after: tuple[str, str] | None, limit: int
@@ -110,14 +111,31 @@ class DeviceStore:
         return await self._devices.count(scope, _where(chosen, troubled))
 
     async def counts(self, scope: Scope) -> dict[tuple[DeviceStatus, bool], int]:
-        """How many devices there are by (status, whether their own services are well)."""
+        """How many devices there are by (status, whether their own services are well).
+
+        Of all devices only the keys of an index are counted, and only those are read that are not online and well.
+        """
+        offline = {"status": {"$in": [DeviceStatus.OFFLINE.value, DeviceStatus.UNKNOWN.value]}}
+        unwell = {"status": DeviceStatus.ONLINE.value, "services_health": {"$nin": [HealthStatus.HEALTHY.value, None]}}
+        present, *rows = await asyncio.gather(self._present(scope), self._census(scope, offline), self._census(scope, unwell))
+        found = {(DeviceStatus(row["_id"]["status"]), row["_id"]["well"]): row["count"] for some in rows for row in some}
+        rest = present - sum(found.values())
+        return {**found, (DeviceStatus.ONLINE, True): rest} if rest > 0 else found
+
+    async def _present(self, scope: Scope) -> int:
+        # A range of one tenant, or of all, is counted without reading a document; a range of several is not.
+        each = [scope] if scope.tenant_ids is None else [only(tenant_id) for tenant_id in sorted(scope.tenant_ids)]
+        return sum(await asyncio.gather(*(self._devices.count(one, {"retired_at": None}, hint="census") for one in each)))
+
+    async def _census(self, scope: Scope, where: Document) -> list[Document]:
         well = {"$eq": [{"$ifNull": ["$services_health", HealthStatus.HEALTHY.value]}, HealthStatus.HEALTHY.value]}
         group = {"$group": {"_id": {"status": "$status", "well": well}, "count": {"$sum": 1}}}
-        rows = await self._devices.aggregate(scope, {"retired_at": None}, [group])
-        return {(DeviceStatus(row["_id"]["status"]), row["_id"]["well"]): row["count"] for row in rows}
+        return await self._devices.aggregate(scope, {"retired_at": None, **where}, [group], hint="census")
 
     async def of_kind(self, scope: Scope, kind: str, limit: int) -> list[Device]:
-        found = await self._devices.find(scope, {"kind": kind, "retired_at": None}, sort=[("device_id", 1)], limit=limit)
+        """For kinds of which there are few: all of the scope are looked at."""
+        where = {"kind": kind, "retired_at": None}
+        found = await self._devices.find(scope, where, sort=[("device_id", 1)], limit=limit, hint="by_kind")
         return [from_document(document, Device) for document in found]
 
     async def choose(self, scope: Scope, where_ids: Sequence[str], store_ids: Sequence[str], limit: int) -> list[Device]:

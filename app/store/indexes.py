@@ -40,10 +40,14 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         IndexModel([("tenant_id", _UP), ("device_id", _UP)], name="by_id", unique=True),
         IndexModel([("device_id", _UP), ("tenant_id", _UP)], name="in_order"),
         IndexModel([("tenant_id", _UP), ("status", _UP)], name="by_status"),
+        IndexModel([("retired_at", _UP), ("tenant_id", _UP), ("status", _UP), ("services_health", _UP)], name="census"),
         IndexModel([("lane", _UP), ("due_at", _UP)], name="missed", partialFilterExpression={"missed": True}),
         IndexModel([("changed_at", _UP)], name="changed"),
         IndexModel([("tokens.id", _UP)], name="by_token", sparse=True),
         IndexModel([("tenant_id", _UP), ("store_id", _UP)], name="by_store", partialFilterExpression=_named("store_id")),
+        IndexModel(
+            [("kind", _UP), ("tenant_id", _UP), ("device_id", _UP)], name="by_kind", partialFilterExpression=_named("kind")
+        ),
         IndexModel([("tenant_id", _UP), ("gateway_id", _UP)], name="by_gateway", partialFilterExpression=_named("gateway_id")),
         IndexModel([("tenant_id", _UP), ("app_version", _UP)], name="by_version", partialFilterExpression=_named("app_version")),
     ],

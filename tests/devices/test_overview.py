@@ -16,12 +16,13 @@ from app.domain.health import fleet_health, fleet_score
 from app.domain.ids import LANES
 from app.errors import ForbiddenError, UnauthenticatedError
 from app.overview import overview
-from app.principal import ANONYMOUS
+from app.principal import ANONYMOUS, Principal
 from app.rule_tick import MARK
 from app.store.intakes import IntakeRecord
 from app.store.workers import WorkerRecord
 from app.system import evaluation_lag_sec, system_status
-from tests.cast import NOW, both, outsider, owner, root, viewer
+from tests.alerts.world import an_alert, keep
+from tests.cast import NOW, both, open_test_context, outsider, owner, root, viewer
 from tests.counting import counted
 from tests.devices.test_reading import keep_every_health
 from tests.devices.world import a_device, keep_devices, the_device, trouble
@@ -78,7 +79,27 @@ async def test_what_it_asks_does_not_grow_with_the_fleet(context: Context) -> No
         with counted(context.settings.mongo_database) as commands:
             await overview(context, owner, None)
         asked.append(len(commands))
-    assert asked[0] == asked[1] <= 5
+    assert asked[0] == asked[1] <= 7
+
+
+@pytest.mark.parametrize("who", [owner, root], ids=["one tenant", "all tenants"])
+async def test_it_reads_no_device_that_is_well_and_no_alert_that_is_over(
+    mongo_uri: str, redis_url: str, new_database: str, clock: ManualClock, who: Principal
+) -> None:
+    async with open_test_context(mongo_uri, redis_url, new_database, clock) as context:
+        await keep_devices(context, *(a_device(f"till-{number}") for number in range(300)))
+        await keep_devices(context, *(a_device(f"gone-{number}", retired_at=NOW) for number in range(50)))
+        await keep_devices(context, *(a_device(f"off-{number}", status=DeviceStatus.OFFLINE) for number in range(5)))
+        await keep_devices(context, a_device("host-1", kind="host"))
+        over = [an_alert(id=f"over-{number}", status=AlertStatus.RESOLVED) for number in range(50)]
+        await keep(context, *over, an_alert(id="now", subject_id="till-1"))
+        await context.mongo.database.command("profile", 2)
+        figures = await overview(context, who, None)
+        await context.mongo.database.command("profile", 0)
+        asked = await context.mongo.database["system.profile"].find({"docsExamined": {"$gt": 0}}).to_list(None)
+    assert (figures.devices_online, figures.devices_offline, figures.active_alerts) == (301, 5, 1)
+    # The five that are offline, the host, the alert (by severity and by device), and its device.
+    assert sum(row["docsExamined"] for row in asked) == 9
 
 
 async def test_an_overview_is_for_the_tenants_people(context: Context) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.durations import parse_duration
+from app.sentinels import Sentinels, read_sentinels
 from app.settings import Settings, SettingsError, read_settings, to_environment
 
 SECRET = "a-secret-of-forty-bytes-that-nobody-knows"
@@ -135,3 +136,23 @@ def test_a_duration_is_read(text: str, seconds: float) -> None:
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="should be a duration"):
         parse_duration(text)
+
+
+def test_redis_may_be_named_by_its_sentinels() -> None:
+    url = "redis+sentinel://me:p%40ss@a.example,b.example:26380,[::1]:26381/fleet/2"
+    assert read_settings({**GOOD, "REDIS_URL": url}).redis_url == url
+    hosts = (("a.example", 26379), ("b.example", 26380), ("::1", 26381))
+    assert read_sentinels(url) == Sentinels(hosts, "fleet", 2, "me", "p@ss")
+    assert read_sentinels("redis+sentinel://a.example/fleet") == Sentinels((("a.example", 26379),), "fleet")
+    assert read_sentinels("redis://a.example:6379/0") is None
+
+
+@pytest.mark.parametrize(
+    "rest", ["", "/fleet", "a.example", "a.example/", "a.example/fleet/x", ",a.example/fleet", "a.example:x/fleet"]
+)
+def test_sentinels_without_a_master_or_a_host_are_refused(rest: str) -> None:
+    assert problems({**GOOD, "REDIS_URL": f"redis+sentinel://{rest}"}).startswith("REDIS_URL=")
+
+
+def test_the_password_of_sentinels_is_hidden() -> None:
+    assert "p4ss" not in problems({**GOOD, "REDIS_URL": "redis+sentinel://me:p4ss@a.example"})
