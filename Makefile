@@ -1,7 +1,7 @@
 # One command for each thing that people do. CI calls the same ones.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install up test check lock contract format clean node bench bench-quick bench-peers bench-tick bench-accuracy bench-deliveries
+.PHONY: help install up test check lock contract format clean node bench bench-quick bench-peers bench-tick bench-growth bench-accuracy bench-deliveries
 
 # python3.11 where there is one, else any python3 that is new enough.
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
@@ -64,6 +64,9 @@ bench-peers:
 
 bench-tick: install ## Measure the rule tick alone (ARGS="--devices 1000000")
 	$(BIN)/python -m bench.tick $(ARGS)
+
+bench-growth: install ## Measure how ticks and sweeps grow with the fleet, as JSON (ARGS="--quick")
+	@$(BIN)/python -m bench.growth $(ARGS)
 
 bench-accuracy: install ## How right the rules are, over a labelled month (a few minutes)
 	$(BIN)/python -m bench.accuracy
