@@ -185,11 +185,17 @@ class TenantCollection:
         return int(await self._collection.count_documents(_within(scope, where)))
 
     async def aggregate(
-        self, scope: Scope, where: Mapping[str, Any], stages: Sequence[Document], *, session: Session | None = None
+        self,
+        scope: Scope,
+        where: Mapping[str, Any],
+        stages: Sequence[Document],
+        *,
+        session: Session | None = None,
+        **options: Any,
     ) -> list[Document]:
         """A pipeline that begins with a `$match` of the scope and of `where`."""
         pipeline = [{"$match": _within(scope, where)}, *stages]
-        return await self._collection.aggregate(pipeline, session=session).to_list(None)
+        return await self._collection.aggregate(pipeline, session=session, **options).to_list(None)
 
     def stream_aggregate(
         self, scope: Scope, where: Mapping[str, Any], stages: Sequence[Document], **options: Any
