@@ -2,15 +2,15 @@
 absence, which the sweep judges."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from app.anomalies import anomaly_sightings
 from app.context import Context
 from app.domain.conditions.observation import is_breach, is_worth_watching
-from app.domain.judgement import Sighting
-from app.domain.rule import NoDataPolicy
+from app.domain.judgement import Sighting, family_of
+from app.domain.rule import NoDataPolicy, RuleState
 from app.evaluation import add_decisions
 from app.gauges import due_rules, gauge_sightings, suspects
 from app.look import Look
@@ -44,15 +44,26 @@ async def judge_lane(context: Context, lane: int) -> int:
     now = context.clock.now()
     mark = await context.store.leases.watermark(MARK, lane) or now - REACH
     after = max(mark - OVERLAP, now - REACH)
-    look = Look(context, lane, mark, mark - OVERLAP, after, now, await context.store.rule_states.of_families(lane, FAMILIES))
+    look = Look(context, lane, mark, mark - OVERLAP, after, now, await _awake(context, lane, now))
+    is_overdue = look.is_overdue(now - FORGET)
     beats_read = await _judge_beats(look)
     await _write(look, await tally_sightings(look))
     await _write(look, await service_sightings(look))
     await _write(look, await anomaly_sightings(look))
     await _write(look, await look.failure_sightings())
-    await context.store.rule_states.forget_overdue(lane, FAMILIES, now - FORGET)
+    if is_overdue:
+        await context.store.rule_states.forget_overdue(lane, FAMILIES, now - FORGET)
     await context.store.leases.advance(MARK, lane, now)
     return beats_read
+
+
+async def _awake(context: Context, lane: int, now: datetime) -> dict[str, RuleState]:
+    """What may have changed by time alone, and all of services: few, and each is looked at in every tick while it is remembered.
+
+    What else is remembered is read with what came in, so that a tick costs what changed.
+    """
+    states = await context.store.rule_states.awake(lane, FAMILIES, now)
+    return states | await context.store.rule_states.of_families(lane, ["service"])
 
 
 async def _judge_beats(look: Look) -> int:
@@ -63,6 +74,8 @@ async def _judge_beats(look: Look) -> int:
         readings = await look.context.store.heartbeats.readings_in_lane(look.lane, after, look.now, PAGE)
         beats_read += len(readings)
         full = len(readings) == PAGE
+        pairs = {(reading["tenant_id"], reading["device_id"]) for reading in readings}
+        look.states |= await look.context.store.rule_states.of_subjects(look.lane, "metric", pairs)
         found = await suspects(look, readings)
         await _write(look, await gauge_sightings(look, found, due if not full else {}))
         if not full:
@@ -72,15 +85,19 @@ async def _judge_beats(look: Look) -> int:
             return beats_read
         after = readings[-1]["received_at"]
         # The next page has to know what this one left behind.
-        look.states = await look.context.store.rule_states.of_families(look.lane, FAMILIES)
+        look.states = await _awake(look.context, look.lane, look.now)
 
 
 async def _write(look: Look, sightings: Sequence[Sighting]) -> None:
+    """Writes what comes of sightings; of those that show nothing bad only what is remembered may come to something."""
+    unknown = {one.state_id for one in sightings if family_of(one.rule) != "metric" and not _may_matter(one, look)}
+    look.states |= await look.context.store.rule_states.of_ids(look.lane, FAMILIES, unknown) if unknown else {}
     worth = [one for one in sightings if _may_matter(one, look)]
     for start in range(0, len(worth), GROUP):
         await _write_group(look, worth[start : start + GROUP])
     look.evaluated |= {(one.subject.tenant_id, one.rule.key) for one in sightings}
-    await look.context.store.rules.note_evaluated({one.rule.id for one in sightings}, look.now)
+    if sightings:
+        await look.context.store.rules.note_evaluated({one.rule.id for one in sightings}, look.now)
 
 
 def _may_matter(sighting: Sighting, look: Look) -> bool:

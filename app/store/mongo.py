@@ -181,8 +181,8 @@ class TenantCollection:
     ) -> Document | None:
         return await self._collection.find_one(_within(scope, where), session=session, **options)
 
-    async def count(self, scope: Scope, where: Mapping[str, Any]) -> int:
-        return int(await self._collection.count_documents(_within(scope, where)))
+    async def count(self, scope: Scope, where: Mapping[str, Any], **options: Any) -> int:
+        return int(await self._collection.count_documents(_within(scope, where), **options))
 
     async def aggregate(
         self,
