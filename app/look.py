@@ -15,6 +15,7 @@ from app.domain.rule import Condition, Rule, RuleState, state_id
 from app.domain.stages import Around
 from app.domain.subject import SubjectKind, of_tenant
 from app.domain.tenant import Tenant, most_alerts_per_hour
+from app.domain.windows import LaneWindows
 from app.rules import effective_rules
 
 Kind = TypeVar("Kind", bound=Condition)
@@ -36,6 +37,7 @@ class Look:
     after: datetime
     now: datetime
     states: dict[str, RuleState]
+    windows: LaneWindows = field(default_factory=LaneWindows)
     tenants: dict[str, Tenant] = field(default_factory=dict)
     rules: dict[str, list[Rule]] = field(default_factory=dict)
     failures: dict[tuple[str, str], tuple[Rule, str]] = field(default_factory=dict)
