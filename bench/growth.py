@@ -99,14 +99,6 @@ async def sign(context: Context) -> None:
     await context.store.intakes.sign(record, timedelta(days=1))
 
 
-async def growth(stage: Stage, size: Size) -> dict[str, Comparison]:
-    return {
-        "by_changed": await by_changed(stage, size),
-        "by_devices": await by_devices(stage, size),
-        "by_lost": await by_lost(stage, size),
-    }
-
-
 async def by_changed(stage: Stage, size: Size) -> Comparison:
     """The same fleet, more and more of which beats between two ticks."""
     samples: list[Sample] = []
@@ -146,6 +138,14 @@ async def by_lost(stage: Stage, size: Size) -> Comparison:
     return compared(what, {"ours": side(samples)})
 
 
+KEYS = {measure.__name__: measure for measure in (by_changed, by_devices, by_lost)}
+
+
+async def growth(stage: Stage, size: Size, only: Sequence[str] = ()) -> dict[str, Comparison]:
+    """By key; of all, or of these alone."""
+    return {key: await KEYS[key](stage, size) for key in only or KEYS}
+
+
 @asynccontextmanager
 async def _yard(stage: Stage, database: str, devices: int) -> AsyncIterator[_Yard]:
     """A fleet in a database of its own, every device of which beat once; a first tick has warmed connections and caches."""
@@ -174,15 +174,17 @@ def _each(sample: Sample, counts: Sequence[int]) -> dict[str, float]:
     }
 
 
-async def main(size: Size) -> None:
+async def main(size: Size, only: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with staged(Path(folder)) as stage:
-            found = to_plain(await growth(stage, size))
+            found = to_plain(await growth(stage, size, only))
     print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
 
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--quick", action="store_true", help="short and small")
+    options.add_argument("--only", nargs="*", choices=sorted(KEYS), default=(), help="these alone")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
-    asyncio.run(main(QUICK if options.parse_args().quick else Size()))
+    asked = options.parse_args()
+    asyncio.run(main(QUICK if asked.quick else Size(), asked.only))

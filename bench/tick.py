@@ -75,7 +75,9 @@ async def add_fleet(context: Context, clock: ManualClock, devices: int) -> list[
 async def _add_rules(context: Context, now: datetime) -> None:
     kept = await context.store.rules.applying([])
     for number in range(RULES - len(kept)):
-        aggregation, window = (Aggregation.AVG, 300) if number % 4 == 0 else (Aggregation.LAST, 0)
+        # Of a gauge that nobody sends, and of one that everybody does.
+        windowed = number % 4 == 0 or number % 8 == 2
+        aggregation, window = (Aggregation.AVG, 300) if windowed else (Aggregation.LAST, 0)
         condition = MetricCondition(
             metric=("queueDepth", "temperature", "cpuUsage", "memoryUsage")[number % 4],
             comparison=Comparison.GT,
