@@ -24,7 +24,7 @@ from app.domain.tenant import EVERY_TENANT
 from app.store.intakes import IntakeRecord
 from bench.results import Comparison, Sample, compared, side, to_plain
 from bench.stage import Stage, staged
-from bench.tick import EVERY_SEC, RULES, add_fleet, beat
+from bench.tick import EVERY_SEC, OFFLINE_SEC, RULES, add_fleet, beat
 from bench.usage import cpu_sec
 from jobs.ticks import run_tick, ticks_of
 
@@ -153,8 +153,8 @@ async def _yard(stage: Stage, database: str, devices: int) -> AsyncIterator[_Yar
     clock = ManualClock(datetime.now(UTC))
     async with open_context(settings, clock) as context:
         await sign(context)
-        # Later than what the first sign of life says of a gap before it.
-        clock.advance(EVERY_SEC)
+        # What the first sign of life says of a gap before it excuses nobody any more.
+        clock.advance(OFFLINE_SEC + EVERY_SEC)
         yard = _Yard(stage, context, clock, await add_fleet(context, clock, devices))
         await yard.tick_of(devices)
         yield yard
