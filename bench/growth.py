@@ -47,7 +47,7 @@ class Size(msgspec.Struct, frozen=True):
     rounds: int = ROUNDS
 
 
-QUICK = Size(2_000, (100, 500, 2_000), (1_000, 4_000), (50, 200), 1)
+QUICK = Size(1_000, (100, 1_000), (500, 2_000), (50, 150), 1)
 
 
 class _Yard:
