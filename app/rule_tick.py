@@ -79,8 +79,7 @@ async def _judge_beats(look: Look) -> int:
     while True:
         readings = await look.context.store.heartbeats.readings_in_lane(look.lane, after, look.now, PAGE)
         beats_read += len(readings)
-        pairs = {(reading["tenant_id"], reading["device_id"]) for reading in readings}
-        look.states |= await look.context.store.rule_states.of_subjects(look.lane, "metric", pairs)
+        look.states |= await look.context.store.rule_states.of_devices(look.lane, "metric", readings)
         found = await suspects(look, readings)
         is_last = len(readings) < PAGE or _is_stuck(look, readings, after)
         if is_last:

@@ -34,12 +34,12 @@ class RuleStateStore:
         found += await self._states.find(EVERY_TENANT, {**mine, "windowed": True}, hint="windowed")
         return {document["_id"]: from_document(document, RuleState) for document in found}
 
-    async def of_subjects(self, lane: int, family: str, subjects: Collection[tuple[str, str]]) -> dict[str, RuleState]:
-        """What a family remembers of these (tenant, subject). May hold others of the lane as well."""
-        if not subjects or await self._are_few(lane, [family], len(subjects)):
-            return await self.of_families(lane, [family]) if subjects else {}
+    async def of_devices(self, lane: int, family: str, readings: Sequence[Document]) -> dict[str, RuleState]:
+        """What a family remembers of the devices of these readings. May hold others of the lane as well."""
+        if not readings or await self._are_few(lane, [family], len(readings)):
+            return await self.of_families(lane, [family]) if readings else {}
         by_tenant: dict[str, list[str]] = {}
-        for tenant_id, subject_id in subjects:
+        for tenant_id, subject_id in {(reading["tenant_id"], reading["device_id"]) for reading in readings}:
             by_tenant.setdefault(tenant_id, []).append(subject_id)
         found: list[Document] = []
         for tenant_id, ids in by_tenant.items():

@@ -40,6 +40,10 @@ def a_beat(fleet: Fleet, tenant_id: str, device_id: str, number: int, cpu: float
     )
 
 
+def readings_of(*device_ids: str) -> list[dict[str, Any]]:
+    return [{"tenant_id": "acme", "device_id": device_id} for device_id in device_ids]
+
+
 async def told_of(fleet: Fleet, tenant_id: str) -> list[tuple[Any, ...]]:
     record = [event for event in await fleet.record() if event.tenant_id == tenant_id]
     return [
@@ -120,9 +124,9 @@ async def test_what_is_remembered_is_read_of_those_that_beat_and_of_those_whose_
     await fleet.judge()
     states, now = fleet.context.store.rule_states, fleet.clock.now()
     assert await states.awake(fleet.lane, ["metric"], now) == {}
-    some = await states.of_subjects(fleet.lane, "metric", {("acme", "till-3"), ("acme", "till-99")})
+    some = await states.of_devices(fleet.lane, "metric", readings_of("till-3", "till-99"))
     assert [state.subject_id for state in some.values() if state.subject_kind is SubjectKind.DEVICE] == ["till-3"]
-    every = await states.of_subjects(fleet.lane, "metric", {("acme", device) for device in numbered(40)})
+    every = await states.of_devices(fleet.lane, "metric", readings_of(*numbered(40)))
     assert len(every) == 20
     assert (await states.of_ids(fleet.lane, ["metric"], list(some))).keys() == some.keys()
-    assert await states.of_subjects(fleet.lane, "metric", set()) == {}
+    assert await states.of_devices(fleet.lane, "metric", []) == {}
