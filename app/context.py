@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from app.clock import Clock, DatabaseClock
 from app.credentials import Credentials
+from app.domain.windows import Windows
 from app.errands import Errands
 from app.realtime.bus import Bus, open_bus
 from app.realtime.event_intake import EventIntake
@@ -17,7 +18,7 @@ from app.store.stores import Stores, open_stores
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Settings, time, the store, the bus, the intakes of beats and events, known credentials, and errands: all that a process shares between its calls."""
+    """Settings, time, the store, the bus, the intakes of beats and events, known credentials, errands, and windows of gauges: all that a process shares between its calls."""
 
     settings: Settings
     clock: Clock
@@ -28,6 +29,7 @@ class Context:
     event_intake: EventIntake
     credentials: Credentials
     errands: Errands
+    windows: Windows
 
     async def correct_clock(self) -> None:
         """Follows the database's time, where time is the database's."""
@@ -47,7 +49,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
         store = open_stores(mongo)
         intake, event_intake = Intake(store, bus, clock), EventIntake(mongo, store, clock)
         try:
-            yield Context(settings, clock, mongo, store, bus, intake, event_intake, Credentials(settings), Errands())
+            yield Context(settings, clock, mongo, store, bus, intake, event_intake, Credentials(settings), Errands(), Windows())
         finally:
             await intake.drain()
             await event_intake.drain()

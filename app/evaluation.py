@@ -129,24 +129,39 @@ async def _look_at_group(context: Context, lane: int, keys: Sequence[str], book:
             writes.settlements.append(_settlement(device, look_at(device, of_tenant, book.gap_end, now), mine))
         await add_decisions(context, sightings, writes, now, session)
         by_key = {(one.subject.tenant_id, one.rule.key): one.rule for one in sightings}
-        writes.changes[:] = [await _with_siblings(book, by_key, devices, change, now) for change in writes.changes]
+        writes.changes[:] = await _with_siblings(book, by_key, devices, writes.changes, now)
         return writes
 
     return {event.type for event in await transact(context, lane, work)}
 
 
 async def _with_siblings(
-    book: FateBook, rules: Mapping[tuple[str, str], Rule], devices: Mapping[str, Device], change: Change, now: datetime
-) -> Change:
+    book: FateBook, rules: Mapping[tuple[str, str], Rule], devices: Mapping[str, Device], changes: Sequence[Change], now: datetime
+) -> list[Change]:
     """An opening says what its device hangs on, and its telling waits while others seem to share its fate."""
-    device = devices.get(device_of(change.after) or "")
+    placed = [_placed(change, devices.get(device_of(change.after) or "")) for change in changes]
+    openings = [one.after for one in placed if _is_opening(one, devices)]
+    await book.read_up([(rules[one.tenant_id, one.rule_key], one) for one in openings], now)
+    found: list[Change] = []
+    for change in placed:
+        if _is_opening(change, devices):
+            alert = change.after
+            until = await book.hold(rules[alert.tenant_id, alert.rule_key], alert, alert.threshold or 0.0, now)
+            change = lifecycle.held(change, until)  # noqa: PLW2901
+        found.append(change)
+    return found
+
+
+def _is_opening(change: Change, devices: Mapping[str, Device]) -> bool:
+    return change.type is AlertEventType.OPENED and device_of(change.after) in devices
+
+
+def _placed(change: Change, device: Device | None) -> Change:
     if change.type is not AlertEventType.OPENED or device is None:
         return change
     hangs_on: dict[str, object] = {"gatewayId": device.gateway_id, "appVersion": device.app_version}
     details = {name: value for name, value in hangs_on.items() if value}
-    alert = msgspec.structs.replace(change.after, details=details or None)
-    until = await book.hold(rules[alert.tenant_id, alert.rule_key], alert, alert.threshold or 0.0, now)
-    return lifecycle.held(msgspec.structs.replace(change, after=alert), until)
+    return msgspec.structs.replace(change, after=msgspec.structs.replace(change.after, details=details or None))
 
 
 async def add_decisions(

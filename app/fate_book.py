@@ -1,6 +1,8 @@
 """What one pass of a sweep knows of groups: read once, though many of their devices fall in it."""
 
-from collections.abc import Mapping
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from app.context import Context
@@ -11,6 +13,7 @@ from app.domain.rule import AbsenceCondition, Rule
 from app.domain.subject import SubjectKind
 from app.domain.tenant import Tenant, only
 from app.store.siblings import Explained
+from app.tenants import offline_after
 
 _EXPLAINED_BY = {
     SubjectKind.STORE: (SubjectKind.VERSION,),
@@ -31,7 +34,8 @@ class FateBook:
         self._tenants: dict[str, Tenant | None] = {}
         self._parents: dict[str, list[Alert]] = {}
         self._standings: dict[tuple[Group, str], Standing] = {}
-        self._due: dict[tuple[int, float], int] = {}
+        self._silent: dict[tuple[int, int | None, float], Counter[Group]] = {}
+        self._may_have_fallen: dict[tuple[Group, str], bool] = {}
 
     async def thresholds(self, tenant_id: str) -> FateThresholds:
         if tenant_id not in self._tenants:
@@ -62,6 +66,26 @@ class FateBook:
         there = await self._all_parents_of(parent.tenant_id)
         self._parents[parent.tenant_id] = [one for one in there if one.id != parent.id]
 
+    async def read_up(self, asked: Iterable[tuple[Rule, Alert]], now: datetime) -> None:
+        """Reads together what `hold` would read for each of these alerts."""
+        wanted = {(group, rule.key): (rule, alert.threshold or 0.0) for rule, alert in asked for group in groups_of(alert)}
+        unknown: list[tuple[Rule, Group, float]] = []
+        for (group, key), (rule, after) in wanted.items():
+            if (group, key) not in self._standings and not await self.has_parent(rule, group):
+                await self.thresholds(group.tenant_id)
+                await self._silent_in_lane(rule, group.tenant_id, after, now)
+                unknown.append((rule, group, after))
+        may_fall = await asyncio.gather(*(self._may_fall(*one, now) for one in unknown))
+        suspect: dict[tuple[str, str, SubjectKind], list[tuple[Rule, Group]]] = {}
+        for (rule, group, _), it_may in zip(unknown, may_fall, strict=True):
+            if it_may:
+                suspect.setdefault((rule.key, group.tenant_id, group.kind), []).append((rule, group))
+        for pairs in suspect.values():
+            rule, groups = pairs[0][0], [group for _, group in pairs]
+            explained = await self.explained(rule, groups[0])
+            found = await self._context.store.siblings.standings(groups, own_after(rule), self.gap_end, now, explained=explained)
+            self._standings |= {(group, rule.key): standing for group, standing in found.items()}
+
     async def hold(self, rule: Rule, alert: Alert, after: float, now: datetime) -> datetime | None:
         """Until when the telling of an alert waits, whose subject was missed after so many seconds of silence."""
         thresholds = await self.thresholds(alert.tenant_id)
@@ -69,19 +93,45 @@ class FateBook:
         for group in groups_of(alert):
             if await self.has_parent(rule, group):
                 ends.append(now + HOLD)
-            elif group.kind is not SubjectKind.VERSION or await self._are_many(group.tenant_id, thresholds, after, now):
+            elif await self._may_fall(rule, group, after, now):
                 standing = await self.standing(rule, group, now)
                 until = hold_until(group, standing, thresholds, after, alert.first_seen, now)
                 ends += [] if until is None else [until]
         return max(ends, default=None)
 
-    async def _are_many(self, tenant_id: str, thresholds: FateThresholds, after: float, now: datetime) -> bool:
-        # A version may have a hundred thousand devices: they are counted only where enough of the lane is silent at all.
-        key = lane_of(tenant_id), after
-        if key not in self._due:
-            until = now + timedelta(seconds=after / 2)
-            self._due[key] = await self._context.store.siblings.count_due(key[0], until, thresholds.min)
-        return self._due[key] >= thresholds.min
+    async def _may_fall(self, rule: Rule, group: Group, after: float, now: datetime) -> bool:
+        """Whether so many of a group are silent that it is worth to count how it stands: it may be a hundred thousand devices.
+
+        Reads as many devices as are silent, however many there are.
+        """
+        key = group, rule.key
+        if key not in self._may_have_fallen:
+            self._may_have_fallen[key] = await self._are_many_silent(rule, group, after, now)
+        return self._may_have_fallen[key]
+
+    async def _are_many_silent(self, rule: Rule, group: Group, after: float, now: datetime) -> bool:
+        thresholds = await self.thresholds(group.tenant_id)
+        silent = (await self._silent_in_lane(rule, group.tenant_id, after, now))[group]
+        if silent < thresholds.min:
+            return False
+        if not thresholds.ratio:
+            return True
+        # With so many that are well, the silent ones are less than the share that is asked for.
+        enough = int(silent * (1 - thresholds.ratio) / thresholds.ratio + 1e-9) + 1
+        return await self._context.store.siblings.count_well(group, own_after(rule), now, enough) < enough
+
+    async def _silent_in_lane(self, rule: Rule, tenant_id: str, after: float, now: datetime) -> Counter[Group]:
+        lane, own = lane_of(tenant_id), own_after(rule)
+        key = lane, own, after
+        if key not in self._silent:
+            longest = after if own is not None else max(after, await self._usual_after(tenant_id))
+            until = now + timedelta(seconds=longest / 2)
+            self._silent[key] = await self._context.store.siblings.silent(lane, own, until, now)
+        return self._silent[key]
+
+    async def _usual_after(self, tenant_id: str) -> float:
+        tenant = self._tenants.get(tenant_id)
+        return 0.0 if tenant is None else await offline_after(self._context, tenant)
 
     async def _parents_of(self, tenant_id: str, rule: Rule) -> Mapping[SubjectKind, list[str]]:
         now = self._context.clock.now()

@@ -1,11 +1,11 @@
 """What devices say: the metric rules over the gauges of new beats, and over what time alone may change."""
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from app.domain.beat import Beat, metric_value, metric_words
+from app.domain.beat import Beat, metric_words
 from app.domain.conditions.metric import observe_gauge, observe_window
 from app.domain.conditions.observation import Nothing, Seen
 from app.domain.conditions.words import duration
@@ -16,6 +16,7 @@ from app.domain.rule import Aggregation, MetricCondition, NoDataPolicy, Rule, in
 from app.domain.sieve import Sieve
 from app.domain.subject import of_device
 from app.domain.tenant import EVERY_TENANT
+from app.domain.windows import Pair
 from app.look import Look
 from app.store.heartbeats import as_beat
 
@@ -23,19 +24,33 @@ Beats = dict[str, list[Beat]]
 """New beats by device key, in the order in which they came."""
 
 
+Asked = tuple[Rule, MetricCondition, Sequence[Device]]
+"""A rule, and the devices that it looks at."""
+
 Due = Mapping[str, Set[str]]
 """By device key: the rules whose time has come, whether there is a beat or not."""
 
 
 def due_rules(look: Look) -> Due:
-    due: dict[str, set[str]] = {}
+    keys: dict[str, set[str]] = {}
     for state in look.due("metric"):
-        due.setdefault(device_key(state.tenant_id, state.subject_id), set()).add(state.rule_key)
-    return due
+        keys.setdefault(device_key(state.tenant_id, state.subject_id), set()).add(state.rule_key)
+    return keys
+
+
+def due_with_windows(look: Look, due: Due, device_keys: Iterable[str]) -> Due:
+    """And, of devices whose windows may have changed, all rules that look at windows."""
+    found: dict[str, Set[str]] = dict(due)
+    for key in device_keys:
+        of_tenant = look.rules_with(key.split(":", 1)[0], MetricCondition)
+        windowed = {rule.key for rule, condition in of_tenant if condition.aggregation is not Aggregation.LAST}
+        found[key] = windowed | due.get(key, set())
+    return found
 
 
 async def suspects(look: Look, readings: Sequence[dict[str, Any]]) -> Beats:
     """The beats that may matter to a metric rule: those that a threshold may meet, and all of devices that are remembered."""
+    look.windows.add(readings)
     await look.learn({reading["tenant_id"] for reading in readings})
     sieves = {tenant_id: Sieve(rules) for tenant_id, rules in look.rules.items()}
     remembered = {(state.tenant_id, state.subject_id) for state in look.states.values() if state.family == "metric"}
@@ -49,8 +64,9 @@ async def suspects(look: Look, readings: Sequence[dict[str, Any]]) -> Beats:
     return found
 
 
-async def gauge_sightings(look: Look, beats: Beats, due: Due) -> list[Sighting]:
-    """What every metric rule sees of the devices that beat, and what those rules see that are due."""
+async def gauge_sightings(look: Look, beats: Beats, due: Due, *, windowed: bool = True) -> list[Sighting]:
+    """What every metric rule sees of the devices that beat, and what those rules see that are due; with `windowed` off, those
+    alone that look at no window."""
     keys = list(dict.fromkeys((*beats, *due)))
     if not keys:
         return []
@@ -63,9 +79,14 @@ async def gauge_sightings(look: Look, beats: Beats, due: Due) -> list[Sighting]:
         if device.retired_at is None:
             by_tenant.setdefault(device.tenant_id, []).append(device)
     for tenant_id, mine in by_tenant.items():
+        asked: list[Asked] = []
         for rule, condition in look.rules_with(tenant_id, MetricCondition):
+            if not windowed and condition.aggregation is not Aggregation.LAST:
+                continue
             looked_at = [device for device in mine if device.id in beats or rule.key in due.get(device.id, ())]
-            scoped = [device for device in looked_at if in_scope(rule.scope, device)]
+            asked.append((rule, condition, [device for device in looked_at if in_scope(rule.scope, device)]))
+        await _read_windows(look, tenant_id, asked)
+        for rule, condition, scoped in asked:
             sightings += await look.guarded(tenant_id, rule, partial(_of_rule, look, rule, condition, scoped, (beats, latest)))
     return sightings
 
@@ -92,16 +113,31 @@ async def _of_rule(
     return sightings
 
 
+async def _read_windows(look: Look, tenant_id: str, asked: Sequence[Asked]) -> None:
+    """Reads the windows that are looked at and not known from the last look: each once, for all rules, as far as any goes."""
+    windowed = [one for one in asked if one[1].aggregation is not Aggregation.LAST]
+    metrics = frozenset(condition.metric for _, condition, _ in windowed)
+    wanted: dict[Pair, datetime] = {}
+    for _, condition, devices in windowed:
+        after = look.now - timedelta(seconds=condition.window_sec)
+        for device in devices:
+            pair = tenant_id, device.device_id
+            wanted[pair] = min(after, wanted.get(pair, after))
+    by_start: dict[datetime, list[Pair]] = {}
+    for pair, after in look.windows.missing(wanted, metrics).items():
+        by_start.setdefault(after, []).append(pair)
+    for after, pairs in by_start.items():
+        ids = [device_id for _, device_id in pairs]
+        found = await look.context.store.heartbeats.window_readings(tenant_id, ids, metrics, after, look.now)
+        look.windows.put(pairs, after, metrics, found)
+
+
 async def _of_windows(look: Look, rule: Rule, condition: MetricCondition, devices: Sequence[Device]) -> list[Sighting]:
-    if not devices:
-        return []
     after = look.now - timedelta(seconds=condition.window_sec)
-    ids = [device.device_id for device in devices]
-    windows = await look.context.store.heartbeats.window(devices[0].tenant_id, ids, after, look.now)
     sightings = []
     for device in devices:
-        found = (metric_value(beat, condition.metric) for beat in windows.get(device.device_id, []))
-        seen: Seen | None = observe_window(condition, [value for value in found if value is not None], look.now)
+        values = look.windows.values((device.tenant_id, device.device_id), condition.metric, after, look.now)
+        seen: Seen | None = observe_window(condition, values, look.now)
         if seen is None:
             seen = Nothing(reason=f"no {metric_words(condition.metric)} in {duration(condition.window_sec)}")
         sightings.append(Sighting(rule, of_device(device), [seen], look.around(device.tenant_id, rule, device)))

@@ -9,12 +9,13 @@ import structlog
 
 from app.context import Context
 from app.domain.device import Device
-from app.domain.failing import failing_key, failing_rule, observe_failure, observe_success
+from app.domain.failing import PREFIX, failing_key, failing_rule, observe_failure, observe_success
 from app.domain.judgement import Sighting
 from app.domain.rule import Condition, Rule, RuleState, state_id
 from app.domain.stages import Around
 from app.domain.subject import SubjectKind, of_tenant
 from app.domain.tenant import Tenant, most_alerts_per_hour
+from app.domain.windows import LaneWindows
 from app.rules import effective_rules
 
 Kind = TypeVar("Kind", bound=Condition)
@@ -36,6 +37,7 @@ class Look:
     after: datetime
     now: datetime
     states: dict[str, RuleState]
+    windows: LaneWindows = field(default_factory=LaneWindows)
     tenants: dict[str, Tenant] = field(default_factory=dict)
     rules: dict[str, list[Rule]] = field(default_factory=dict)
     failures: dict[tuple[str, str], tuple[Rule, str]] = field(default_factory=dict)
@@ -62,6 +64,10 @@ class Look:
         """The states whose time has come, and those that change as their window empties."""
         mine = (state for state in self.states.values() if state.family in families)
         return [state for state in mine if state.windowed or (state.next_due is not None and state.next_due <= self.now)]
+
+    def is_overdue(self, before: datetime) -> bool:
+        """Whether anything that is remembered should have been looked at by then."""
+        return any(state.next_due is not None and state.next_due < before for state in self.states.values())
 
     def around(self, tenant_id: str, rule: Rule, device: Device | None = None) -> Around:
         """What holds around a subject of a rule."""
@@ -93,9 +99,9 @@ class Look:
             Sighting(failing_rule(rule), of_tenant(tenant_id), [observe_failure(rule, error, self.now)])
             for (tenant_id, _), (rule, error) in self.failures.items()
         ]
-        failed_before = {
-            (state.tenant_id, key) for state in self.states.values() if (key := failing_key(state.rule_key)) is not None
-        }
+        tenants = {tenant_id for tenant_id, _ in self.evaluated}
+        remembered = await self.context.store.rule_states.of_prefix(tenants, PREFIX) if tenants else []
+        failed_before = {(state.tenant_id, key) for state in remembered if (key := failing_key(state.rule_key)) is not None}
         for tenant_id, key in sorted(failed_before & self.evaluated - self.failures.keys()):
             rule = next(rule for rule in self.rules[tenant_id] if rule.key == key)
             sightings.append(Sighting(failing_rule(rule), of_tenant(tenant_id), [observe_success(rule, self.now)]))

@@ -81,7 +81,8 @@ async def sightings_of_devices(present: Present, devices: Sequence[Device]) -> l
     found: list[Sighting] = []
     for first in range(0, len(devices), GROUP):
         group = devices[first : first + GROUP]
-        found += await gauge_sightings(look, {}, {device.id: {rule.key} for device in group})
+        # Each by a look of its own, or the windows of all would be in memory.
+        found += await gauge_sightings(present.look(), {}, {device.id: {rule.key} for device in group})
     return found
 
 

@@ -9,6 +9,7 @@ import random
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,26 +24,28 @@ from app.domain.beat import Beat
 from app.domain.device import Device, DeviceStatus
 from app.domain.ids import device_key, lane_of
 from app.domain.rule import Aggregation, Comparison, MetricCondition, Rule
-from app.domain.tenant import Tenant
+from app.domain.tenant import EVERY_TENANT, Tenant
 from app.embedded import embedded_servers, mongo_uri, redis_url
 from app.seed import seed_context
 from app.settings import read_settings
+from app.store.encoding import to_document
 from jobs.ticks import run_tick, ticks_of
 
 TENANTS = 8
 RULES = 20
 EVERY_SEC = 15.0
 AT_ONCE = 5_000
+OFFLINE_SEC = 3_600
 
 
 async def measure(context: Context, clock: ManualClock, devices: int, rounds: int) -> dict[str, list[float]]:
     """Seconds of wall time and of this process's CPU, for ticks in which every device beat and for idle ones."""
     [tick] = [one for one in ticks_of(context.settings) if one.name == "rules"]
-    names = await _fleet(context, clock, devices)
+    names = await add_fleet(context, clock, devices)
     figures: dict[str, list[float]] = {"busy": [], "busy_cpu": [], "idle": [], "idle_cpu": []}
     for turn in range(rounds + 1):
         clock.advance(EVERY_SEC)
-        await _everybody_beats(context, clock, names, turn)
+        await beat(context, clock, names, turn)
         clock.advance(1)
         # The tick after a busy one reads a little of it again; the one after that has nothing new.
         for kind in ("busy", "again", "idle"):
@@ -55,14 +58,26 @@ async def measure(context: Context, clock: ManualClock, devices: int, rounds: in
     return figures
 
 
-async def _fleet(context: Context, clock: ManualClock, devices: int) -> list[tuple[str, str]]:
+async def add_fleet(context: Context, clock: ManualClock, devices: int) -> list[tuple[str, str]]:
+    """(tenant, device) of devices that are well, over several tenants and a hundred stores each, and the rules for them."""
     await seed_context(context)
     now = clock.now()
     for number in range(TENANTS):
         await context.store.tenants.insert(Tenant(id=f"tenant-{number}", name=f"Tenant {number}", created_at=now))
+    await _add_rules(context, now)
+    names = [(f"tenant-{number % TENANTS}", f"device-{number}") for number in range(devices)]
+    collection = context.mongo.tenant_collection("devices")
+    for start in range(0, devices, AT_ONCE):
+        await collection.insert(EVERY_TENANT, [to_document(_device(*one, now)) for one in names[start : start + AT_ONCE]])
+    return names
+
+
+async def _add_rules(context: Context, now: datetime) -> None:
     kept = await context.store.rules.applying([])
     for number in range(RULES - len(kept)):
-        aggregation, window = (Aggregation.AVG, 300) if number % 4 == 0 else (Aggregation.LAST, 0)
+        # Of a gauge that nobody sends, and of one that everybody does.
+        windowed = number % 4 == 0 or number % 8 == 2
+        aggregation, window = (Aggregation.AVG, 300) if windowed else (Aggregation.LAST, 0)
         condition = MetricCondition(
             metric=("queueDepth", "temperature", "cpuUsage", "memoryUsage")[number % 4],
             comparison=Comparison.GT,
@@ -75,28 +90,28 @@ async def _fleet(context: Context, clock: ManualClock, devices: int) -> list[tup
             id=key, tenant_id=None, key=key, name=key, severity=Severity.LOW, condition=condition, created_at=now, updated_at=now
         )
         assert await context.store.rules.insert(rule)
-    names = [(f"tenant-{number % TENANTS}", f"device-{number}") for number in range(devices)]
-    for start in range(0, devices, AT_ONCE):
-        await asyncio.gather(*(context.store.devices.insert(_device(*one, clock)) for one in names[start : start + AT_ONCE]))
-    return names
 
 
-def _device(tenant_id: str, device_id: str, clock: ManualClock) -> Device:
+def _device(tenant_id: str, device_id: str, now: datetime) -> Device:
     return Device(
         id=device_key(tenant_id, device_id),
         tenant_id=tenant_id,
         device_id=device_id,
         lane=lane_of(tenant_id),
         status=DeviceStatus.ONLINE,
-        since=clock.now(),
-        created_at=clock.now(),
-        offline_after=120,
-        wake_after=120,
-        last_seen=clock.now(),
+        since=now,
+        created_at=now,
+        offline_after=OFFLINE_SEC,
+        wake_after=OFFLINE_SEC,
+        last_seen=now,
+        due_at=now + timedelta(seconds=OFFLINE_SEC),
+        store_id=f"store-{device_id[-2:]}",
+        app_version="4.2.0",
     )
 
 
-async def _everybody_beats(context: Context, clock: ManualClock, names: list[tuple[str, str]], turn: int) -> None:
+async def beat(context: Context, clock: ManualClock, names: Sequence[tuple[str, str]], turn: int) -> None:
+    """Each of these devices beats, within the second that begins now. `turn` is never the same twice."""
     chance = random.Random(turn)
     now = clock.now()
     for start in range(0, len(names), AT_ONCE):

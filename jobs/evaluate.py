@@ -10,7 +10,7 @@ import structlog
 from app.alert_actions import expire_acknowledgements
 from app.context import Context
 from app.domain.ids import LANES, lane_of
-from app.domain.tenant import EVERY_TENANT, Scope
+from app.domain.tenant import Scope
 from app.evaluation import lanes_to_sweep, sweep_lane
 from app.late_truth import correct_lane
 from app.orphans import end_orphans
@@ -61,8 +61,8 @@ async def lanes_for_rollups(context: Context) -> set[int]:
 async def _judge_and_mend(context: Context, lane: int) -> int:
     read = await judge_lane(context, lane)
     await correct_lane(context, lane)
-    tenants = await context.store.tenants.list(EVERY_TENANT)
-    mine = frozenset(tenant.id for tenant in tenants if lane_of(tenant.id) == lane)
+    # Without a live alert there is nothing to end, and no parent.
+    mine = frozenset(one for one in await context.store.alerts.tenants_with_live() if lane_of(one) == lane)
     if not mine:
         return read
     return read + await end_orphans(context, Scope(mine)) + await mend_fates(context, Scope(mine))

@@ -3,12 +3,26 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
+
 from app.domain.alert import Alert, Change, Severity
 from app.domain.ids import device_key
 from app.domain.subject import SubjectKind
 from app.domain.tenant import EVERY_TENANT, Scope, only
 from app.store.encoding import Document, from_document, to_document
 from app.store.mongo import Mongo, Session
+
+
+class LiveAlert(msgspec.Struct, frozen=True, kw_only=True):
+    """What a live alert of a rule is about."""
+
+    id: str
+    tenant_id: str
+    rule_key: str
+    subject_kind: SubjectKind
+    subject_id: str
+    title: str
+    store_id: str | None = None
 
 
 class AlertStore:
@@ -88,8 +102,17 @@ class AlertStore:
         found = await self._alerts.find(scope, where, sort=[("first_seen", 1)])
         return [from_document(document, Alert) for document in found]
 
-    async def all_live(self, scope: Scope) -> list[Alert]:
-        return [from_document(document, Alert) for document in await self._alerts.find(scope, {"live": True})]
+    async def live_subjects(self, scope: Scope) -> list[LiveAlert]:
+        """Of whom rules have live alerts: one each."""
+        shown = dict.fromkeys(("tenant_id", "rule_key", "subject_kind", "subject_id", "title", "store_id"), 1)
+        found = await self._alerts.find(scope, {"live": True, "source": {"$in": ["rule", None]}}, projection=shown)
+        return [from_document(document, LiveAlert) for document in found]
+
+    async def tenants_with_live(self) -> set[str]:
+        """The tenants that have a live alert, found by one step along the index for each that ever had any."""
+        where = {"tenant_id": {"$gt": ""}, "live": True}
+        rows = await self._alerts.aggregate(EVERY_TENANT, where, [{"$group": {"_id": "$tenant_id"}}], hint="live_subjects")
+        return {row["_id"] for row in rows}
 
     async def live_of_rule(self, scope: Scope, rule_key: str) -> list[Alert]:
         found = await self._alerts.find(scope, {"rule_key": rule_key, "live": True})

@@ -1,6 +1,6 @@
 """Beats: written in batches, read by device."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -101,6 +101,15 @@ class HeartbeatStore:
         for document in found:
             beats.setdefault(document["device_id"], []).append(from_document(document, Beat))
         return beats
+
+    async def window_readings(
+        self, tenant_id: str, device_ids: Sequence[str], metrics: Collection[str], after: datetime, until: datetime
+    ) -> list[Document]:
+        """What these gauges said in the beats of devices with a timestamp in (after, until], as kept, in no order."""
+        fields = {METRIC_FIELDS.get(metric, "metrics") for metric in metrics}
+        where = {"device_id": {"$in": list(device_ids)}, "timestamp": {"$gt": after, "$lte": until}}
+        shown = dict.fromkeys(("tenant_id", "device_id", "timestamp", *fields), 1)
+        return await self._beats.find(only(tenant_id), where, projection=shown)
 
     async def past(self, tenant_id: str, device_ids: Sequence[str], start: datetime, until: datetime) -> AsyncIterator[Beat]:
         """What devices said with a timestamp in [start, until], device by device, newest first; what no rule looks at is not

@@ -56,6 +56,7 @@ INDEXES: Mapping[str, list[IndexModel]] = {
         IndexModel([("lane", _UP), ("family", _UP), ("next_due", _UP)], name="due"),
         IndexModel([("tenant_id", _UP), ("rule_key", _UP)], name="by_rule"),
         IndexModel([("tenant_id", _UP), ("subject_id", _UP)], name="by_subject"),
+        IndexModel([("lane", _UP), ("family", _UP)], name="windowed", partialFilterExpression={"windowed": True}),
     ],
     "provider_alerts": [
         IndexModel(

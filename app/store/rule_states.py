@@ -1,12 +1,12 @@
 """What rules remember of their subjects between two looks."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from app.domain.rule import RuleState
 from app.domain.subject import SubjectKind
-from app.domain.tenant import EVERY_TENANT, Scope
-from app.store.encoding import from_document, to_document
+from app.domain.tenant import EVERY_TENANT, Scope, only
+from app.store.encoding import Document, from_document, to_document
 from app.store.mongo import Mongo, Session
 
 
@@ -26,6 +26,42 @@ class RuleStateStore:
         """All that some families remember in a lane: little, since a subject that is well leaves nothing behind."""
         found = await self._states.find(EVERY_TENANT, {"lane": lane, "family": {"$in": list(families)}})
         return {document["_id"]: from_document(document, RuleState) for document in found}
+
+    async def awake(self, lane: int, families: Sequence[str], now: datetime) -> dict[str, RuleState]:
+        """Those that time alone may have changed by now: what is due, and what looks at a window as it empties."""
+        mine = {"lane": lane, "family": {"$in": list(families)}}
+        found = await self._states.find(EVERY_TENANT, {**mine, "next_due": {"$lte": now}})
+        found += await self._states.find(EVERY_TENANT, {**mine, "windowed": True}, hint="windowed")
+        return {document["_id"]: from_document(document, RuleState) for document in found}
+
+    async def of_devices(self, lane: int, family: str, readings: Sequence[Document]) -> dict[str, RuleState]:
+        """What a family remembers of the devices of these readings. May hold others of the lane as well."""
+        if not readings or await self._are_few(lane, [family], len(readings)):
+            return await self.of_families(lane, [family]) if readings else {}
+        by_tenant: dict[str, list[str]] = {}
+        for tenant_id, subject_id in {(reading["tenant_id"], reading["device_id"]) for reading in readings}:
+            by_tenant.setdefault(tenant_id, []).append(subject_id)
+        found: list[Document] = []
+        for tenant_id, ids in by_tenant.items():
+            where = {"subject_id": {"$in": ids}, "family": family}
+            found += await self._states.find(only(tenant_id), where, hint="by_subject")
+        return {document["_id"]: from_document(document, RuleState) for document in found}
+
+    async def of_ids(self, lane: int, families: Sequence[str], state_ids: Collection[str]) -> dict[str, RuleState]:
+        """Those of these that there are. May hold others of the lane as well."""
+        if state_ids and await self._are_few(lane, families, len(state_ids)):
+            return await self.of_families(lane, families)
+        return await self.get_many(list(state_ids))
+
+    async def of_prefix(self, tenant_ids: Collection[str], prefix: str) -> list[RuleState]:
+        """Those of tenants, of rules whose key begins so."""
+        where = {"tenant_id": {"$in": sorted(tenant_ids)}, "rule_key": {"$gte": prefix, "$lt": f"{prefix}\uffff"}}
+        return [from_document(document, RuleState) for document in await self._states.find(EVERY_TENANT, where)]
+
+    async def _are_few(self, lane: int, families: Sequence[str], asked: int) -> bool:
+        """Whether it is cheaper to read all that some families remember in a lane than to look up so many."""
+        where = {"lane": lane, "family": {"$in": list(families)}}
+        return await self._states.count(EVERY_TENANT, where, limit=asked + 1) <= asked
 
     async def of_rule(self, scope: Scope, rule_key: str) -> dict[str, RuleState]:
         found = await self._states.find(scope, {"rule_key": rule_key})

@@ -1,7 +1,8 @@
 """How the devices of a store, a gateway or a version stand: counted in the database, since there may be many."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.domain.device import DeviceStatus
@@ -34,17 +35,67 @@ class SiblingStore:
         session: Session | None = None,
     ) -> Standing:
         """Under a rule of `after_sec` (None: each device's own time). The same verdict as `domain.conditions.absence`."""
-        where = {"tenant_id": group.tenant_id, _FIELDS[group.kind]: group.id, "retired_at": None, "last_seen": {"$ne": None}}
-        stages = _stages(after_sec, gap_end, now, explained or {})
-        return _read(await self._devices.aggregate(only(group.tenant_id), where, stages, session=session))
+        found = await self.standings([group], after_sec, gap_end, now, explained=explained, session=session)
+        return found[group]
 
-    async def count_due(self, lane: int, until: datetime, limit: int) -> int:
-        """How many devices of a lane miss their deadline by then if they stay silent; no more than `limit` are counted."""
-        where = {"lane": lane, "due_at": {"$lte": until}}
-        return len(await self._devices.find(EVERY_TENANT, where, limit=limit, projection={"_id": 1}))
+    async def standings(
+        self,
+        groups: Sequence[Group],
+        after_sec: int | None,
+        gap_end: datetime,
+        now: datetime,
+        *,
+        explained: Explained | None = None,
+        session: Session | None = None,
+    ) -> dict[Group, Standing]:
+        """The same for several groups of one tenant and kind, in one read."""
+        tenant_id, field = groups[0].tenant_id, _FIELDS[groups[0].kind]
+        where = {**_heard_of(tenant_id), field: {"$in": [group.id for group in groups]}}
+        stages = _stages(field, after_sec, gap_end, now, explained or {})
+        rows: dict[str, list[Document]] = {}
+        for row in await self._devices.aggregate(only(tenant_id), where, stages, session=session):
+            rows.setdefault(row["_id"]["group"], []).append(row)
+        return {group: _read(rows.get(group.id, ())) for group in groups}
+
+    async def silent(self, lane: int, after_sec: int | None, until: datetime, now: datetime) -> Counter[Group]:
+        """How many devices of each group of a lane are silent for over half of their time: at least as many as have fallen or
+        are suspect. Who is neither missed nor due by `until` is passed over.
+
+        It reads who is silent, not who is there.
+        """
+        shown = {"tenant": "$tenant_id", **{kind.value: f"${field}" for kind, field in _FIELDS.items()}}
+        stages = [{"$group": {"_id": shown, "count": {"$sum": 1}}}]
+        due = {"lane": lane, "due_at": {"$lte": until}, "retired_at": None, **_silent(after_sec, now)}
+        others = {"lane": lane, "missed": True, "retired_at": None, "$nor": [{"due_at": {"$lte": until}}]}
+        # Each along its own index, whatever the planner would make of both together.
+        rows = await self._devices.aggregate(EVERY_TENANT, due, stages, hint="due")
+        rows += await self._devices.aggregate(EVERY_TENANT, others, stages, hint="missed")
+        found: Counter[Group] = Counter()
+        for row in rows:
+            of = row["_id"]
+            found.update({Group(of["tenant"], kind, of[kind.value]): row["count"] for kind in _FIELDS if of.get(kind.value)})
+        return found
+
+    async def count_well(self, group: Group, after_sec: int | None, now: datetime, limit: int) -> int:
+        """How many devices of a group are surely neither fallen nor suspect; no more than `limit` are counted."""
+        well = {"$nor": [_silent(after_sec, now)]}
+        where = {**_heard_of(group.tenant_id), _FIELDS[group.kind]: group.id, **well}
+        return len(await self._devices.find(only(group.tenant_id), where, limit=limit, projection={"_id": 1}))
 
 
-def _stages(after_sec: int | None, gap_end: datetime, now: datetime, explained: Explained) -> list[Document]:
+def _heard_of(tenant_id: str) -> Document:
+    return {"tenant_id": tenant_id, "retired_at": None, "last_seen": {"$ne": None}}
+
+
+def _silent(after_sec: int | None, now: datetime) -> Document:
+    """Nothing was heard for over half of the time; with a gap of ours it may be silent for less than that."""
+    if after_sec is not None:
+        return {"last_seen": {"$lt": now - timedelta(seconds=after_sec / 2)}}
+    half = {"$multiply": ["$offline_after", 500]}
+    return {"$expr": {"$lt": ["$last_seen", {"$subtract": [now, half]}]}}
+
+
+def _stages(field: str, after_sec: int | None, gap_end: datetime, now: datetime, explained: Explained) -> list[Document]:
     after = "$offline_after" if after_sec is None else after_sec
     # As `silent_since`: a gap of ours does not bring back who was missed before.
     missed_before = {"$and": [{"$eq": ["$missed", True]}, {"$eq": ["$judged_seen", "$last_seen"]}]}
@@ -69,7 +120,7 @@ def _stages(after_sec: int | None, gap_end: datetime, now: datetime, explained: 
         {"$set": {"state": {"$switch": {"branches": branches, "default": "well"}}}},
         {
             "$group": {
-                "_id": {"state": "$state", "store": place, "second": second},
+                "_id": {"group": f"${field}", "state": "$state", "store": place, "second": second},
                 "count": {"$sum": 1},
                 "first": {"$min": "$bound"},
                 "last": {"$max": "$bound"},

@@ -19,6 +19,7 @@ from bench.fleet import BEATS, add_devices, add_tenant, beat_input, body
 from bench.results import Comparison, Sample, compared, side
 from bench.rounds import Effort, LostError
 from bench.stage import Server, Stage
+from bench.tick_growth import QUICK as QUICK_GROWTH, Size as Growth, growth
 from bench.usage import cpu_sec
 
 TICK_DEVICES, TICK_ROUNDS = 100_000, 3
@@ -31,7 +32,7 @@ EVENTS = "subscription { alertEvents { type alert { ruleKey subjectId } } }"
 
 
 async def tick(stage: Stage, effort: Effort) -> dict[str, Comparison]:
-    """A tick after every device beat, and one with nothing new; 20 rules."""
+    """A tick after every device beat, and one with nothing new; 20 rules. And how ticks and sweeps grow."""
     devices, rounds = (QUICK_TICK_DEVICES, 1) if effort.quick else (TICK_DEVICES, TICK_ROUNDS)
     settings = stage.settings.model_copy(update={"mongo_database": "tick", "rule_tick_seconds": bench_tick.EVERY_SEC})
     clock = ManualClock(datetime.now(UTC))
@@ -43,7 +44,7 @@ async def tick(stage: Stage, effort: Effort) -> dict[str, Comparison]:
         samples = [{"seconds": seconds, "cpu_sec": cpu} for seconds, cpu in pairs]
         what = f"a rule tick over {devices:,} devices and {bench_tick.RULES} rules, in one process: {words}"
         found[kind] = compared(what, {"ours": side(samples)})
-    return found
+    return found | await growth(stage, QUICK_GROWTH if effort.quick else Growth())
 
 
 async def offline_detect(stage: Stage, effort: Effort) -> Comparison:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 from pymongo import MongoClient
 
@@ -99,3 +100,33 @@ async def test_the_questions_find_their_indexes(
     plan = mongo_client[database][collection].find(where).explain()["queryPlanner"]
     plans = [plan["winningPlan"], *plan["rejectedPlans"]]
     assert any(f"'indexName': '{index}'" in str(one) for one in plans), plan["winningPlan"]
+
+
+@pytest.mark.parametrize("after_sec", [None, 30, 200])
+@pytest.mark.parametrize("gap", [0, 100, 1_000])
+async def test_who_is_silent_is_at_least_who_has_fallen_or_is_suspect_and_who_is_well_is_neither(
+    fleet: Fleet, after_sec: int | None, gap: int
+) -> None:
+    devices = [awaited(random_device(number, Random(number)), after_sec) for number in range(150)]
+    await asyncio.gather(*(fleet.context.store.devices.insert(device) for device in devices))
+    siblings = fleet.context.store.siblings
+    longest = 120 if after_sec is None else after_sec
+    silent = await siblings.silent(lane_of("acme"), after_sec, NOW + timedelta(seconds=longest / 2), NOW)
+    for store_id in ("north", "south"):
+        group = Group("acme", SubjectKind.STORE, store_id)
+        standing = await siblings.standing(group, after_sec, NOW - timedelta(seconds=gap), NOW)
+        in_doubt = sum(one.count for one in standing.fallen) + sum(one.count for one in standing.suspects)
+        well = await siblings.count_well(group, after_sec, NOW, 1_000)
+        assert silent[group] >= in_doubt
+        assert well <= standing.total - in_doubt
+        assert well + silent[group] == standing.total
+        assert await siblings.count_well(group, after_sec, NOW, 2) == min(2, well)
+
+
+def awaited(device: Device, after_sec: int | None) -> Device:
+    """As the sweep leaves it: missed once its time is over, else due by then."""
+    bound = absence_deadline(AbsenceCondition(after_sec=after_sec), device, None)
+    missed = bound is not None and bound <= NOW
+    return msgspec.structs.replace(
+        device, missed=missed, judged_seen=device.last_seen if missed else None, due_at=None if missed else bound
+    )

@@ -73,6 +73,7 @@ async def test_a_worker_finishes_what_it_is_at_before_it_leaves(full_disk: Fleet
         # Whoever wants to write in this lane now runs into us, and tries again until we let go.
         lanes.find_one_and_update({"_id": lane}, {"$inc": {"fence": 1}}, upsert=True, session=session)
         await asyncio.to_thread(wait_for_conflict, mongo_client, before)
+        await asyncio.to_thread(wait_until_it_says, worker, "worker.started")
         worker.send_signal(signal.SIGTERM)
         await asyncio.to_thread(wait_until_it_says, worker, "worker.stopping")
         for _ in range(8):
