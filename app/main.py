@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -34,6 +35,7 @@ from schema.alerts import alert
 from schema.asgi import FleetbeatGraphQL, graphql_app
 from schema.build import build_schema
 from schema.context import OperationContext
+from schema.http_protocol import STATE
 from schema.transport import Seams, TransportOptions
 
 SIGN_EVERY_SEC = 1.0
@@ -62,11 +64,12 @@ def create_app(settings: Settings) -> Starlette:
     """The application; everything it needs is opened when it starts and closed in order when it stops."""
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: Api) -> AsyncIterator[None]:
+    async def lifespan(app: Api) -> AsyncIterator[dict[str, Any]]:
         async with open_context(settings) as context, serving(context) as routes:
             app.router.routes.extend(routes)
-            app.graphql = RequestLog(_graphql_among(routes))
-            yield
+            graphql = _graphql_among(routes)
+            app.graphql = RequestLog(graphql)
+            yield {STATE: graphql}
 
     if settings.device_auth == "off":
         _log.warning("device_auth.off", meaning="tenants may switch deviceAuth off; their devices then beat without a token")

@@ -3,6 +3,7 @@
 import random
 import re
 import time
+from collections.abc import Mapping
 from functools import lru_cache
 
 import structlog
@@ -31,11 +32,7 @@ class RequestLog:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        headers = headers_of(scope)
-        request_id = _given(headers.get(b"x-request-id"), _REQUEST_ID) or f"{_bits(128):032x}"
-        parent = headers.get(b"traceparent")
-        trace = None if parent is None else _TRACEPARENT.fullmatch(parent)
-        trace_id = trace.group(1).decode() if trace else f"{_bits(128):032x}"
+        request_id, trace_id = ids_of(headers_of(scope))
         bound = structlog.contextvars.bind_contextvars(request_id=request_id, trace_id=trace_id)
         try:
             if scope["type"] == "websocket":
@@ -59,12 +56,22 @@ class RequestLog:
         try:
             await self._app(scope, receive, noting)
         finally:
-            seconds = time.perf_counter() - started
-            _seconds(scope["path"] if scope["path"] in _PATHS else "other", status).observe(seconds)
-            if status >= 500 or seconds >= SLOW_SEC:
-                _log.warning(
-                    "request.slow_or_failed", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000)
-                )
+            note(scope["method"], scope["path"], status, time.perf_counter() - started)
+
+
+def ids_of(headers: Mapping[bytes, bytes]) -> tuple[str, str]:
+    """The ids of a request and of its trace."""
+    request_id = _given(headers.get(b"x-request-id"), _REQUEST_ID) or f"{_bits(128):032x}"
+    parent = headers.get(b"traceparent")
+    trace = None if parent is None else _TRACEPARENT.fullmatch(parent)
+    return request_id, trace.group(1).decode() if trace else f"{_bits(128):032x}"
+
+
+def note(method: str, path: str, status: int, seconds: float) -> None:
+    """That a request was answered, for Prometheus, and for the log where it went wrong or slow."""
+    _seconds(path if path in _PATHS else "other", status).observe(seconds)
+    if status >= 500 or seconds >= SLOW_SEC:
+        _log.warning("request.slow_or_failed", method=method, path=path, status=status, ms=round(seconds * 1000))
 
 
 @lru_cache(maxsize=256)

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from graphql import GraphQLError
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
@@ -27,6 +27,8 @@ from schema.http_request import (
     Head,
     HttpRefusalError,
     OperationRequest,
+    check_content,
+    head_of,
     negotiate,
     operation_of_get,
     operation_of_post,
@@ -53,6 +55,14 @@ _STATUS = {
 _OVER_POST = {OperationType.QUERY, OperationType.MUTATION}
 _OVER_GET = {OperationType.QUERY}
 _DRAIN_SEC = 5.0
+
+
+class HotCall(NamedTuple):
+    """A request that a plan can answer: its head, what it asks for, and in which form the answer is wanted."""
+
+    head: Head
+    call: Call
+    media_type: str
 
 
 class FleetbeatGraphQL(GraphQL[object, None]):
@@ -87,7 +97,7 @@ class FleetbeatGraphQL(GraphQL[object, None]):
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
-        answer = await self._answer(Head(scope), scope, receive)
+        answer = await self._answer(head_of(scope), scope, receive)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.content})
 
@@ -126,8 +136,32 @@ class FleetbeatGraphQL(GraphQL[object, None]):
         except ClientDisconnect:
             return Answer(400, b"", None)  # nobody is there to read it
         except Exception as error:  # noqa: BLE001
-            presenter = self.transport.presenter
-            return self._refuse(_refusal_of(presenter.known(error) or presenter.masked(error)), media_type)
+            return self._failed(error, media_type)
+
+    def hot_call(self, head: Head, body: bytes) -> HotCall | None:
+        """What a POST asks for, where a plan can answer it; None where `__call__` must. Nothing has happened yet then."""
+        if self.compiled is None or len(body) > self.transport.options.max_body_bytes:
+            return None
+        try:
+            media_type = negotiate(head.get(b"accept"))
+            check_content(head.get(b"content-type") or "", head.get(b"content-encoding"))
+        except HttpRefusalError:
+            return None
+        call = self.compiled.call(body)
+        return None if call is None else HotCall(head, call, media_type)
+
+    async def answer(self, hot: HotCall) -> Answer:
+        """The answer that `__call__` would give."""
+        assert self.compiled is not None
+        try:
+            principal = await self.transport.seams.authenticate(hot.head.authorization, hot.head.address)
+            return await self._run(self.compiled, hot.call, principal, hot.media_type)
+        except Exception as error:  # noqa: BLE001
+            return self._failed(error, hot.media_type)
+
+    def _failed(self, error: Exception, media_type: str) -> Answer:
+        presenter = self.transport.presenter
+        return self._refuse(_refusal_of(presenter.known(error) or presenter.masked(error)), media_type)
 
     def _wants_ide(self, head: Head) -> bool:
         if self.graphql_ide is None or head.method != "GET":

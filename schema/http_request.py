@@ -1,5 +1,6 @@
 """GraphQL over HTTP, the request: what is asked for, in which form the answer is wanted, and every way to get it wrong."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -33,12 +34,13 @@ class HttpRefusalError(Exception):
 class Head:
     """The head of a request, of which most is never looked at."""
 
-    __slots__ = ("_headers", "_scope", "method")
+    __slots__ = ("_headers", "_query_string", "address", "method")
 
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self.method: str = scope["method"]
-        self._headers = headers_of(scope)
+    def __init__(self, method: str, headers: Mapping[bytes, bytes], address: str | None, query_string: bytes = b"") -> None:
+        self.method = method
+        self.address = address
+        self._headers = headers
+        self._query_string = query_string
 
     def get(self, name: bytes) -> str | None:
         value = self._headers.get(name)
@@ -53,13 +55,13 @@ class Head:
         return authorization
 
     @property
-    def address(self) -> str | None:
-        client = self._scope.get("client")
-        return client[0] if client else None
-
-    @property
     def query_params(self) -> QueryParams:
-        return QueryParams(self._scope["query_string"])
+        return QueryParams(self._query_string)
+
+
+def head_of(scope: Scope) -> Head:
+    client = scope.get("client")
+    return Head(scope["method"], headers_of(scope), client[0] if client else None, scope["query_string"])
 
 
 @dataclass(frozen=True, slots=True)

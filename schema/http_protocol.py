@@ -1,0 +1,160 @@
+"""uvicorn's HTTP protocol, with a shorter way for the calls of devices.
+
+Give it to uvicorn as `http=HotHttpProtocol`, and put what answers hot calls into the state of the lifespan, under `STATE`. A request
+that comes whole and plain, and for which there is a plan, is answered without scope, cycle and middleware between; the same
+bytes go out. Everything else goes uvicorn's way, and that is decided before anything has happened.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+import structlog
+from uvicorn.config import Config
+from uvicorn.logging import TRACE_LOG_LEVEL
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from app.request_log import ids_of, note
+from schema.asgi import FleetbeatGraphQL, HotCall
+from schema.http_answer import Answer, RawHeaders
+from schema.http_request import Head
+from schema.plain_head import plain_request
+
+STATE = "fleetbeat.hot"
+"""Under which name the state of the lifespan holds the GraphQL application whose hot calls may go the short way."""
+
+
+class HotHttpProtocol(HttpToolsProtocol):
+    """One connection. A hot call is a `HotCycle` where any other is a cycle of uvicorn's: whatever uvicorn does with those
+    (pipelining, disconnects, shutdown, keep-alive) it does with these."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.graphql: FleetbeatGraphQL | None = app_state.get(STATE) if self._is_plain() else None
+        self.amid = False
+
+    def _is_plain(self) -> bool:
+        """Whether uvicorn is set up as `fleetbeat api` does it: what it can do beside that is left to it."""
+        config = self.config
+        plain = not (self.access_log or self.root_path or config.limit_concurrency or config.reset_contextvars)
+        return plain and self.logger.getEffectiveLevel() > TRACE_LOG_LEVEL
+
+    def data_received(self, data: bytes) -> None:
+        if self.amid or self.graphql is None or not (self.cycle is None or self.cycle.response_complete) or not self._take(data):
+            super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        self.amid = True
+        super().on_message_begin()
+
+    def on_message_complete(self) -> None:
+        self.amid = False
+        super().on_message_complete()
+
+    def _take(self, data: bytes) -> bool:
+        """False where the call is not a hot one."""
+        request = plain_request(data)
+        if request is None or self.graphql is None or self.transport.is_closing():
+            return False
+        address = self._address(request.headers)
+        call = self.graphql.hot_call(Head("POST", request.headers, address), request.body)
+        if call is None:
+            return False
+        self._unset_keepalive_if_required()
+        cycle = HotCycle(self, self.graphql, request.headers, call)
+        self.cycle = cycle  # type: ignore[assignment]
+        task = self.loop.create_task(cycle.run())
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+        return True
+
+    def _address(self, headers: dict[bytes, bytes]) -> str | None:
+        """The caller's, as uvicorn tells it where a proxy that it trusts stands between."""
+        host = self.client[0] if self.client else None
+        forwarded = headers.get(b"x-forwarded-for")
+        if forwarded is None or not isinstance(self.app, ProxyHeadersMiddleware) or host not in self.app.trusted_hosts:
+            return host
+        return self.app.trusted_hosts.get_trusted_client_address(forwarded.decode("latin-1"))[0] or host
+
+
+class _Nobody:
+    """Stands for the event by which a cycle of uvicorn's hears of its body: here the body was there from the start."""
+
+    def set(self) -> None:
+        pass
+
+
+class HotCycle:
+    """A hot call and its answer. Its attributes are those of uvicorn's `RequestResponseCycle` that its connection looks at."""
+
+    message_event = _Nobody()
+
+    def __init__(
+        self, connection: HotHttpProtocol, graphql: FleetbeatGraphQL, headers: dict[bytes, bytes], call: HotCall
+    ) -> None:
+        self.disconnected = False
+        self.keep_alive = True
+        self.response_complete = False
+        self._connection = connection
+        self._graphql = graphql
+        self._headers = headers
+        self._call = call
+
+    async def run(self) -> None:
+        started, status = time.perf_counter(), 500
+        request_id, trace_id = ids_of(self._headers)
+        # The task has a context of its own, which ends with it.
+        structlog.contextvars.bind_contextvars(request_id=request_id, trace_id=trace_id)
+        try:
+            answer = await self._graphql.answer(self._call)
+            status = answer.status
+            answer.headers.append((b"x-request-id", request_id.encode()))
+            await self._send(answer)
+        except BaseException as error:  # noqa: BLE001 - as uvicorn does
+            self._connection.logger.error("Exception in ASGI application\n", exc_info=error)
+            if not self.response_complete:
+                await self._send(_failure())
+        finally:
+            note("POST", "/graphql", status, time.perf_counter() - started)
+
+    async def _send(self, answer: Answer) -> None:
+        connection = self._connection
+        if connection.flow.write_paused and not self.disconnected:
+            await connection.flow.drain()
+        if self.disconnected:
+            return
+        connection.transport.write(self._rendered(answer.status, answer.headers, answer.content))
+        self.response_complete = True
+        if not self.keep_alive:
+            connection.transport.close()
+        connection.on_response_complete()
+
+    def _rendered(self, status: int, headers: RawHeaders, content: bytes) -> bytes:
+        parts = [STATUS_LINE[status]]
+        for name, value in (*self._connection.server_state.default_headers, *headers):
+            parts += (name, b": ", value, b"\r\n")
+            if name == b"connection":
+                self.keep_alive = False
+        if not self.keep_alive and (b"connection", b"close") not in headers:
+            parts.append(b"connection: close\r\n")
+        parts += (b"\r\n", content)
+        return b"".join(parts)
+
+
+def _failure() -> Answer:
+    """What uvicorn says when an application fails."""
+    answer = Answer(500, b"Internal Server Error", None)
+    answer.headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", b"21"),
+        (b"connection", b"close"),
+    ]
+    return answer
