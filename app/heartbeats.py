@@ -110,9 +110,10 @@ async def _admit(context: Context, principal: Principal, beat: BeatInput, now: d
         if principal.kind is PrincipalKind.ANONYMOUS:
             raise no_token(WHAT)
         raise bad_field("input.tenantId", "say which tenant: the caller does not have exactly one")
-    if principal.kind is not PrincipalKind.ANONYMOUS and not principal.scope.covers(tenant_id):
+    if principal.kind is not PrincipalKind.ANONYMOUS and not principal.covers(tenant_id):
         raise ForbiddenError(f"tenant {tenant_id!r} is not one of the caller's")
-    tenant = await context.intake.roll.tenant(context.store, tenant_id, time.monotonic())
+    roll, seconds = context.intake.roll, time.monotonic()
+    tenant = roll.recall(tenant_id, seconds) or await roll.tenant(context.store, tenant_id, seconds)
     _require_allowed(principal, tenant, tenant_id, beat.device_id)
     errors = check_beat(beat, now)
     if errors:
@@ -121,6 +122,8 @@ async def _admit(context: Context, principal: Principal, beat: BeatInput, now: d
         raise NotFoundError(f"tenant {tenant_id!r} does not exist; a super admin makes it with createTenant")
     if principal.kind is not PrincipalKind.DEVICE:
         await _require_device(context, principal, tenant, beat)
+    if beat.sent_at is None:
+        return _arrived(tenant, beat, now, Place(now, late=False), None)
     place, skew = await context.intake.clocks.place(context.store, device_key(tenant.id, beat.device_id), beat.sent_at, now)
     return _arrived(tenant, beat, now, place, skew)
 

@@ -17,7 +17,8 @@ from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.auth import authenticate
+from app.asked import note_principal
+from app.auth import authenticate, recall
 from app.context import Context, open_context
 from app.domain.silence import GAP
 from app.http_headers import headers_of
@@ -128,13 +129,21 @@ def _graphql(context: Context, hub: Hub) -> FleetbeatGraphQL:
 
     async def who(authorization: str | None, ip: str | None) -> Principal:
         principal = await authenticate(context, authorization, None, ip)
-        structlog.contextvars.bind_contextvars(principal=principal.id)
+        note_principal(principal.id)
+        return principal
+
+    def known(authorization: str | None, ip: str | None) -> Principal | None:
+        principal = recall(context, authorization, ip)
+        if principal is not None:
+            note_principal(principal.id)
         return principal
 
     def operation(_: HTTPConnection, principal: Principal) -> OperationContext:
         return OperationContext(context, principal, hub, alert)
 
-    seams = Seams(authenticate=who, make_context=operation, now=context.clock.now, classify=classify, context=context)
+    seams = Seams(
+        authenticate=who, make_context=operation, now=context.clock.now, classify=classify, context=context, recall=known
+    )
     options = TransportOptions(
         cors_origins=settings.cors_origins, max_body_bytes=settings.max_body_bytes, graphql_ide=settings.graphql_ide
     )

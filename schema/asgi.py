@@ -27,7 +27,6 @@ from schema.http_request import (
     Head,
     HttpRefusalError,
     OperationRequest,
-    check_content,
     head_of,
     negotiate,
     operation_of_get,
@@ -142,19 +141,16 @@ class FleetbeatGraphQL(GraphQL[object, None]):
         """What a POST asks for, where a plan can answer it; None where `__call__` must. Nothing has happened yet then."""
         if self.compiled is None or len(body) > self.transport.options.max_body_bytes:
             return None
-        try:
-            media_type = negotiate(head.get(b"accept"))
-            check_content(head.get(b"content-type") or "", head.get(b"content-encoding"))
-        except HttpRefusalError:
-            return None
-        call = self.compiled.call(body)
-        return None if call is None else HotCall(head, call, media_type)
+        media_type = head.media_type
+        call = None if media_type is None else self.compiled.call(body)
+        return None if call is None or media_type is None else HotCall(head, call, media_type)
 
     async def answer(self, hot: HotCall) -> Answer:
         """The answer that `__call__` would give."""
         assert self.compiled is not None
+        seams, authorization, address = self.transport.seams, hot.head.authorization, hot.head.address
         try:
-            principal = await self.transport.seams.authenticate(hot.head.authorization, hot.head.address)
+            principal = seams.recall(authorization, address) or await seams.authenticate(authorization, address)
             return await self._run(self.compiled, hot.call, principal, hot.media_type)
         except Exception as error:  # noqa: BLE001
             return self._failed(error, hot.media_type)
@@ -170,7 +166,7 @@ class FleetbeatGraphQL(GraphQL[object, None]):
 
     async def _run(self, operations: CompiledOperations, call: Call, principal: Any, media_type: str) -> Answer:
         try:
-            data = await call.run(operations.context, principal)
+            data = await call.plan.run(operations.context, principal, call.argument)
         except GraphQLError as error:
             return Answer(200, encode({"errors": self.transport.presenter.present_all([error]), "data": None}), media_type)
         return Answer(200, b'{"data":%b}' % data, media_type)

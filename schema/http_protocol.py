@@ -7,20 +7,21 @@ bytes go out. Everything else goes uvicorn's way, and that is decided before any
 
 import asyncio
 import time
+from functools import lru_cache
 from typing import Any
 
-import structlog
 from uvicorn.config import Config
 from uvicorn.logging import TRACE_LOG_LEVEL
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from app.request_log import ids_of, note
+from app.asked import ASKED, Asked
+from app.request_log import note
 from schema.asgi import FleetbeatGraphQL, HotCall
 from schema.http_answer import Answer, RawHeaders
 from schema.http_request import Head
-from schema.plain_head import plain_request
+from schema.plain_head import PATH, plain_request
 
 STATE = "fleetbeat.hot"
 """Under which name the state of the lifespan holds the GraphQL application whose hot calls may go the short way."""
@@ -69,8 +70,7 @@ class HotHttpProtocol(HttpToolsProtocol):
         if call is None:
             return False
         self._unset_keepalive_if_required()
-        cycle = HotCycle(self, self.graphql, request.headers, call)
-        self.cycle = cycle  # type: ignore[assignment]
+        self.cycle = cycle = HotCycle(self, self.graphql, request.headers, call)  # type: ignore[assignment]
         task = self.loop.create_task(cycle.run())
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
@@ -110,51 +110,77 @@ class HotCycle:
 
     async def run(self) -> None:
         started, status = time.perf_counter(), 500
-        request_id, trace_id = ids_of(self._headers)
+        asked = Asked(self._headers)
         # The task has a context of its own, which ends with it.
-        structlog.contextvars.bind_contextvars(request_id=request_id, trace_id=trace_id)
+        ASKED.set(asked)
         try:
             answer = await self._graphql.answer(self._call)
             status = answer.status
-            answer.headers.append((b"x-request-id", request_id.encode()))
-            await self._send(answer)
+            await self._send(answer, asked.request_id)
         except BaseException as error:  # noqa: BLE001 - as uvicorn does
             self._connection.logger.error("Exception in ASGI application\n", exc_info=error)
             if not self.response_complete:
-                await self._send(_failure())
+                await self._send(_FAILURE, None)
         finally:
-            note("POST", "/graphql", status, time.perf_counter() - started)
+            note("POST", PATH, status, time.perf_counter() - started)
 
-    async def _send(self, answer: Answer) -> None:
+    async def _send(self, answer: Answer, request_id: bytes | None) -> None:
         connection = self._connection
         if connection.flow.write_paused and not self.disconnected:
             await connection.flow.drain()
         if self.disconnected:
             return
-        connection.transport.write(self._rendered(answer.status, answer.headers, answer.content))
+        always = connection.server_state.default_headers
+        if answer.more is None and self.keep_alive and request_id is not None:
+            before, between = _around(answer.status, answer.media_type, always)
+            text = b"%b%d%b%b\r\n\r\n%b" % (before, len(answer.content), between, request_id, answer.content)
+        else:
+            text = self._rendered(answer.status, [*always, *answer.headers, *_id(request_id)], answer.content)
+        connection.transport.write(text)
         self.response_complete = True
         if not self.keep_alive:
             connection.transport.close()
         connection.on_response_complete()
 
     def _rendered(self, status: int, headers: RawHeaders, content: bytes) -> bytes:
-        parts = [STATUS_LINE[status]]
-        for name, value in (*self._connection.server_state.default_headers, *headers):
-            parts += (name, b": ", value, b"\r\n")
-            if name == b"connection":
-                self.keep_alive = False
-        if not self.keep_alive and (b"connection", b"close") not in headers:
-            parts.append(b"connection: close\r\n")
-        parts += (b"\r\n", content)
-        return b"".join(parts)
+        """The way of uvicorn: it adds `connection: close` where the connection will be closed and no header says so."""
+        if (b"connection", b"close") in headers:
+            self.keep_alive = False
+        elif not self.keep_alive:
+            headers.append((b"connection", b"close"))
+        return b"%b%b\r\n%b" % (STATUS_LINE[status], _lines(headers), content)
 
 
-def _failure() -> Answer:
+def _around(status: int, media_type: str | None, always: RawHeaders) -> tuple[bytes, bytes]:
+    """The head of an answer, but for its length and the id of the request."""
+    return _known_around(status, media_type, tuple(always))
+
+
+@lru_cache(maxsize=8)
+def _known_around(status: int, media_type: str | None, always: tuple[tuple[bytes, bytes], ...]) -> tuple[bytes, bytes]:
+    text = STATUS_LINE[status] + _lines([*always, *Answer(status, b"", media_type).headers, (b"x-request-id", b"")])
+    before, between = text.split(b"content-length: 0")
+    return before + b"content-length: ", between.removesuffix(b"\r\n")
+
+
+def _lines(headers: RawHeaders) -> bytes:
+    return b"".join([part for name, value in headers for part in (name, b": ", value, b"\r\n")])
+
+
+def _id(request_id: bytes | None) -> RawHeaders:
+    return [] if request_id is None else [(b"x-request-id", request_id)]
+
+
+class _Failure(Answer):
     """What uvicorn says when an application fails."""
-    answer = Answer(500, b"Internal Server Error", None)
-    answer.headers = [
-        (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", b"21"),
-        (b"connection", b"close"),
-    ]
-    return answer
+
+    headers = property(  # type: ignore[assignment]
+        lambda _: [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", b"21"),
+            (b"connection", b"close"),
+        ]
+    )
+
+
+_FAILURE = _Failure(500, b"Internal Server Error", None, {})

@@ -43,8 +43,13 @@ class Head:
         self._query_string = query_string
 
     def get(self, name: bytes) -> str | None:
-        value = self._headers.get(name)
-        return None if value is None else value.decode("latin-1")
+        return _text(self._headers.get(name))
+
+    @property
+    def media_type(self) -> str | None:
+        """In which form a POST is answered; None where it is refused for what its head says of its content."""
+        get = self._headers.get
+        return _media_type(get(b"accept"), get(b"content-type"), get(b"content-encoding"))
 
     @property
     def authorization(self) -> str | None:
@@ -142,6 +147,19 @@ def check_content(content_type: str, encoding: str | None) -> None:
         raise HttpRefusalError(415, bad_field("Content-Type", f"A request is {JSON} in UTF-8"), {"accept": JSON})
     if encoding is not None and encoding.lower() != "identity":
         raise HttpRefusalError(415, bad_field("Content-Encoding", "A request is not compressed"), {"accept-encoding": "identity"})
+
+
+@lru_cache(maxsize=64)
+def _media_type(accept: bytes | None, content_type: bytes | None, encoding: bytes | None) -> str | None:
+    try:
+        check_content(_text(content_type) or "", _text(encoding))
+        return negotiate(_text(accept))
+    except HttpRefusalError:
+        return None
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")
 
 
 def _decoded(text: bytes | str) -> Any:

@@ -10,7 +10,9 @@ from typing import NamedTuple
 LONGEST = 8_192
 """Bytes of a head that is read here."""
 
-_START = b"POST /graphql HTTP/1.1\r\n"
+PATH = "/graphql"
+
+_START = f"POST {PATH} HTTP/1.1\r\n".encode()
 _END = b"\r\n\r\n"
 # A line, or a byte that belongs to none. llhttp takes more (tabs, bytes beyond ASCII, nothing at all); it may.
 _LINES = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++): ?+([!-~][ -~]*+)(?<! )\r\n|[\x00-\xff]")
