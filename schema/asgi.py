@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from graphql import GraphQLError
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
@@ -54,6 +54,12 @@ _STATUS = {
 _OVER_POST = {OperationType.QUERY, OperationType.MUTATION}
 _OVER_GET = {OperationType.QUERY}
 _DRAIN_SEC = 5.0
+
+
+class Caller(Protocol):
+    """The other end of a connection."""
+
+    disconnected: bool
 
 
 class HotCall(NamedTuple):
@@ -145,13 +151,17 @@ class FleetbeatGraphQL(GraphQL[object, None]):
         call = None if media_type is None else self.compiled.call(body)
         return None if call is None or media_type is None else HotCall(head, call, media_type)
 
-    async def answer(self, hot: HotCall) -> Answer:
-        """The answer that `__call__` would give."""
+    async def answer(self, hot: HotCall, caller: Caller) -> Answer:
+        """The answer that `__call__` would give. Who left before it was known who calls, has done nothing."""
         assert self.compiled is not None
         seams, authorization, address = self.transport.seams, hot.head.authorization, hot.head.address
         try:
             principal = seams.recall(authorization, address) or await seams.authenticate(authorization, address)
+            if caller.disconnected:
+                raise ClientDisconnect
             return await self._run(self.compiled, hot.call, principal, hot.media_type)
+        except ClientDisconnect:
+            return Answer(400, b"", None)
         except Exception as error:  # noqa: BLE001
             return self._failed(error, hot.media_type)
 

@@ -6,6 +6,7 @@ bytes go out. Everything else goes uvicorn's way, and that is decided before any
 """
 
 import asyncio
+import logging
 import time
 from functools import lru_cache
 from typing import Any
@@ -45,8 +46,9 @@ class HotHttpProtocol(HttpToolsProtocol):
     def _is_plain(self) -> bool:
         """Whether uvicorn is set up as `fleetbeat api` does it: what it can do beside that is left to it."""
         config = self.config
-        plain = not (self.access_log or self.root_path or config.limit_concurrency or config.reset_contextvars)
-        return plain and self.logger.getEffectiveLevel() > TRACE_LOG_LEVEL
+        writes_lines = self.access_log and self.access_logger.isEnabledFor(logging.INFO)
+        asked = (writes_lines, self.root_path, config.limit_concurrency, config.reset_contextvars)
+        return not any(asked) and self.logger.getEffectiveLevel() > TRACE_LOG_LEVEL
 
     def data_received(self, data: bytes) -> None:
         if self.amid or self.graphql is None or not (self.cycle is None or self.cycle.response_complete) or not self._take(data):
@@ -114,7 +116,7 @@ class HotCycle:
         # The task has a context of its own, which ends with it.
         ASKED.set(asked)
         try:
-            answer = await self._graphql.answer(self._call)
+            answer = await self._graphql.answer(self._call, self)
             status = answer.status
             await self._send(answer, asked.request_id)
         except BaseException as error:  # noqa: BLE001 - as uvicorn does
@@ -174,7 +176,7 @@ def _id(request_id: bytes | None) -> RawHeaders:
 class _Failure(Answer):
     """What uvicorn says when an application fails."""
 
-    headers = property(  # type: ignore[assignment]
+    headers = property(
         lambda _: [
             (b"content-type", b"text/plain; charset=utf-8"),
             (b"content-length", b"21"),
