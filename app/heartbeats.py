@@ -62,6 +62,7 @@ class BeatBatchAck:
 async def record(context: Context, principal: Principal, beat: BeatInput) -> BeatAck:
     """Stores one beat and says when the next one is due. Raises BadInputError with every bad field."""
     now = context.clock.now()
+    require_sender(context, principal, WHAT)
     arrived = await _admit(context, principal, beat, now)
     seen = await context.intake.take([arrived])
     device = _found(seen, arrived)
@@ -103,8 +104,7 @@ async def _admit_many(
 
 
 async def _admit(context: Context, principal: Principal, beat: BeatInput, now: datetime) -> ArrivedBeat:
-    """Authorises, checks and places a beat."""
-    require_sender(context, principal, WHAT)
+    """Authorises, checks and places a beat of somebody who may send some."""
     tenant_id = beat.tenant_id or own_tenant(principal)
     if tenant_id is None:
         if principal.kind is PrincipalKind.ANONYMOUS:
@@ -120,7 +120,7 @@ async def _admit(context: Context, principal: Principal, beat: BeatInput, now: d
         raise BadInputError(errors)
     if tenant is None:
         raise NotFoundError(f"tenant {tenant_id!r} does not exist; a super admin makes it with createTenant")
-    if principal.kind is not PrincipalKind.DEVICE:
+    if principal.kind is not PrincipalKind.DEVICE and not roll.recalls(device_key(tenant.id, beat.device_id), seconds):
         await _require_device(context, principal, tenant, beat)
     if beat.sent_at is None:
         return _arrived(tenant, beat, now, Place(now, late=False), None)
@@ -154,10 +154,10 @@ def _arrived(tenant: Tenant, beat: BeatInput, now: datetime, place: Place, skew:
         id=_beat_id(tenant.id, beat, now),
         tenant_id=tenant.id,
         device_id=beat.device_id,
-        lane=lane_of(tenant.id),
+        lane=_lane_of(tenant.id),
         timestamp=place.timestamp,
         received_at=now,
-        expire_at=now + timedelta(days=tenant.heartbeat_retention_days),
+        expire_at=now + _days(tenant.heartbeat_retention_days),
         store_id=beat.store_id,
         status=beat.status or "online",
         sent_at=beat.sent_at,
@@ -190,6 +190,10 @@ def _beat_id(tenant_id: str, beat: BeatInput, now: datetime) -> str:
     # Without a boot id the counter starts anew unseen when the device does: then only ten minutes count as again.
     span = boot_id or f"@{int(now.timestamp()) // 600}"
     return f"{key}:{span}:{sequence}:"
+
+
+_lane_of = lru_cache(maxsize=8_192)(lane_of)
+_days = lru_cache(maxsize=1_024)(timedelta)
 
 
 @lru_cache(maxsize=8_192)

@@ -53,9 +53,13 @@ class Roll:
             for key in await store.connectivity.known(unknown):
                 self.note(key, now)
 
+    def recalls(self, key: str, now: float) -> bool:
+        """Whether a device was known a moment ago."""
+        return self._devices.get(key, 0.0) > now
+
     async def knows(self, store: Stores, key: str, now: float) -> bool:
         await self.learn(store, [key], now)
-        return self._devices.get(key, 0.0) > now
+        return self.recalls(key, now)
 
     def note(self, key: str, now: float) -> None:
         if len(self._devices) >= MOST:
