@@ -9,12 +9,12 @@ import asyncio
 import logging
 import time
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.config import Config
 from uvicorn.logging import TRACE_LOG_LEVEL
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from app.asked import ASKED, Asked
@@ -42,17 +42,22 @@ class HotHttpProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self.graphql: FleetbeatGraphQL | None = app_state.get(STATE) if self._is_plain() else None
         self.amid = False
+        self._idle_since = 0.0
 
     def _is_plain(self) -> bool:
         """Whether uvicorn is set up as `fleetbeat api` does it: what it can do beside that is left to it."""
         config = self.config
         writes_lines = self.access_log and self.access_logger.isEnabledFor(logging.INFO)
-        asked = (writes_lines, self.root_path, config.limit_concurrency, config.reset_contextvars)
-        return not any(asked) and self.logger.getEffectiveLevel() > TRACE_LOG_LEVEL
+        more = [writes_lines, self.root_path, config.limit_concurrency, config.reset_contextvars]
+        return not any(more) and self.logger.getEffectiveLevel() > TRACE_LOG_LEVEL
 
     def data_received(self, data: bytes) -> None:
-        if self.amid or self.graphql is None or not (self.cycle is None or self.cycle.response_complete) or not self._take(data):
+        if self.amid or self.graphql is None or self._is_busy() or not self._take(data):
             super().data_received(data)
+
+    def _is_busy(self) -> bool:
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle is not None and not cycle.response_complete
 
     def on_message_begin(self) -> None:
         self.amid = True
@@ -71,12 +76,29 @@ class HotHttpProtocol(HttpToolsProtocol):
         call = self.graphql.hot_call(Head("POST", request.headers, address), request.body)
         if call is None:
             return False
-        self._unset_keepalive_if_required()
         self.cycle = cycle = HotCycle(self, self.graphql, request.headers, call)  # type: ignore[assignment]
-        task = self.loop.create_task(cycle.run())
-        task.add_done_callback(self.tasks.discard)
-        self.tasks.add(task)
+        cycle.task = self.loop.create_task(cycle.run())
+        self.tasks.add(cycle.task)
         return True
+
+    def on_answered(self) -> None:
+        """As `on_response_complete`, which makes a timer for each answer: here the one that runs is left to run."""
+        timer = self.timeout_keep_alive_task
+        if timer is None or self.pipeline or self.flow.read_paused or self.transport.is_closing():
+            self.on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+        self._idle_since = self.loop.time()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Closes a connection that was idle for as long as it may be; of one that was not, it looks again when it will have been."""
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if self._is_busy():
+            left = self.timeout_keep_alive
+        if left <= 0 or self.transport.is_closing():
+            super().timeout_keep_alive_handler()
+        else:
+            self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
 
     def _address(self, headers: dict[bytes, bytes]) -> str | None:
         """The caller's, as uvicorn tells it where a proxy that it trusts stands between."""
@@ -98,6 +120,7 @@ class HotCycle:
     """A hot call and its answer. Its attributes are those of uvicorn's `RequestResponseCycle` that its connection looks at."""
 
     message_event = _Nobody()
+    task: asyncio.Task[None]
 
     def __init__(
         self, connection: HotHttpProtocol, graphql: FleetbeatGraphQL, headers: dict[bytes, bytes], call: HotCall
@@ -119,11 +142,12 @@ class HotCycle:
             answer = await self._graphql.answer(self._call, self)
             status = answer.status
             await self._send(answer, asked.request_id)
-        except BaseException as error:  # noqa: BLE001 - as uvicorn does
+        except BaseException as error:
             self._connection.logger.error("Exception in ASGI application\n", exc_info=error)
             if not self.response_complete:
                 await self._send(_FAILURE, None)
         finally:
+            self._connection.tasks.discard(self.task)
             note("POST", PATH, status, time.perf_counter() - started)
 
     async def _send(self, answer: Answer, request_id: bytes | None) -> None:
@@ -142,7 +166,7 @@ class HotCycle:
         self.response_complete = True
         if not self.keep_alive:
             connection.transport.close()
-        connection.on_response_complete()
+        connection.on_answered()
 
     def _rendered(self, status: int, headers: RawHeaders, content: bytes) -> bytes:
         """The way of uvicorn: it adds `connection: close` where the connection will be closed and no header says so."""

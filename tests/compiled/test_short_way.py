@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -53,13 +52,13 @@ class Pair:
 
 
 @pytest.fixture
-async def pair(compiling: Twin, general: Twin, serve: Serve) -> AsyncIterator[Pair]:
+async def pair(compiling: Twin, general: Twin, serve: Serve) -> Pair:
     for twin in (compiling, general):
         options = replace(twin.graphql.transport.options, max_body_bytes=4_096)
         twin.graphql.transport = replace(twin.graphql.transport, options=options)
         for query in (BEAT, BEATS):
             await twin.post(json.dumps({"query": query, "variables": {"input": {"deviceId": ""}, "inputs": []}}).encode())
-    yield Pair(compiling, general, (await served(compiling, serve, short=True), await served(general, serve, short=False)))
+    return Pair(compiling, general, (await served(compiling, serve, short=True), await served(general, serve, short=False)))
 
 
 SHORT = {
@@ -267,7 +266,7 @@ async def test_a_server_that_stops_answers_first_and_says_that_it_closes(pair: P
         connection.say(SLOW_HOT)
         await gate.reached.wait()
         stopping = asyncio.create_task(server.stop())
-        while not server.closes:
+        while not server.closes:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0)
         gate.opened.set()
         heard.append(await connection.rest())
@@ -275,3 +274,18 @@ async def test_a_server_that_stops_answers_first_and_says_that_it_closes(pair: P
     assert heard[0] == heard[1]
     assert b"connection: close" in heard[0]
     assert pair.short.taken == pair.ordinary.taken
+
+
+async def test_a_connection_that_is_idle_is_closed_and_one_that_is_not_is_kept(pair: Pair) -> None:
+    connection = await Kept.to(pair.servers[0].port)
+    await connection.post(BEAT_BODY, authorization="olga")
+    await connection.post(BEAT_BODY, authorization="olga")
+    [protocol] = pair.servers[0].connections
+    assert isinstance(protocol, CountingProtocol)
+    # The timer of the first answer ends, less than its time after the second.
+    protocol.timeout_keep_alive_handler()
+    await connection.post(BEAT_BODY, authorization="olga")
+    # And when nothing has come for as long as it takes.
+    protocol.timeout_keep_alive = 0
+    protocol.timeout_keep_alive_handler()
+    assert await connection.rest() == b""
