@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from urllib.parse import quote
+
+import msgspec
 
 from app.context import Context
 from app.devices import DeviceProfile, auto_register
@@ -34,8 +35,7 @@ MOST_BEATS = 1_000
 WHAT = "heartbeats"
 
 
-@dataclass(frozen=True, slots=True)
-class BeatAck:
+class BeatAck(msgspec.Struct, frozen=True):
     """What a device is told; `next_within_sec` is half of its offline time."""
 
     accepted: bool
@@ -44,16 +44,14 @@ class BeatAck:
     next_within_sec: int
 
 
-@dataclass(frozen=True, slots=True)
-class BeatRejection:
+class BeatRejection(msgspec.Struct, frozen=True):
     index: int
     device_id: str | None
     code: ErrorCode
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class BeatBatchAck:
+class BeatBatchAck(msgspec.Struct, frozen=True):
     accepted: int
     rejected: list[BeatRejection]
     received_at: datetime
