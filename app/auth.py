@@ -32,12 +32,22 @@ async def authenticate(context: Context, authorization: str | None, api_key: str
     if token is None:
         principal = ANONYMOUS
     elif scheme == "device":
-        principal = await _device(context, token)
+        principal = await _device(context, token, ip)
     elif token.startswith(f"{API_KEY}_"):
         principal = await _program(context, token)
     else:
         principal = await _person(context, token)
     return principal if principal.ip == ip else msgspec.structs.replace(principal, ip=ip)
+
+
+def recall(context: Context, authorization: str | None, ip: str | None) -> Principal | None:
+    """A device whose token held a moment ago; None where `authenticate` has to look. What that says, this says."""
+    if authorization is None or not authorization.startswith("Device "):
+        return None
+    principal = context.credentials.programs.get(hash_token(authorization[7:]), context.clock.now())
+    if principal is None or principal.ip == ip:
+        return principal
+    return msgspec.structs.replace(principal, ip=ip)
 
 
 def _read(authorization: str | None, api_key: str | None) -> tuple[str, str | None]:
@@ -82,7 +92,7 @@ async def _note_person(context: Context, person: Principal, now: datetime) -> No
         _log.warning("member.not_noted", error=type(error).__name__)
 
 
-async def _device(context: Context, token: str) -> Principal:
+async def _device(context: Context, token: str, ip: str | None) -> Principal:
     now, key = context.clock.now(), hash_token(token)
     known = context.credentials.programs.get(key, now)
     if known is not None:
@@ -91,7 +101,7 @@ async def _device(context: Context, token: str) -> Principal:
     device = None if found_by is None else await context.store.devices.by_token_id(found_by)
     if device is None or found_by is None:
         raise UnauthenticatedError("the device token is not known")
-    principal = _as_principal(device, found_by, key, now)
+    principal = msgspec.structs.replace(_as_principal(device, found_by, key, now), ip=ip)
     context.credentials.programs.put(key, principal, _until(now, principal.expires_at))
     return principal
 

@@ -27,9 +27,15 @@ class DatabaseClock:
 
     def __init__(self) -> None:
         self._zero_us = _microseconds(datetime.now(UTC)) - time.monotonic_ns() // 1000
+        self._last = (0, _EPOCH)
 
     def now(self) -> datetime:
-        return _EPOCH + timedelta(milliseconds=(self._zero_us + time.monotonic_ns() // 1000) // 1000)
+        milliseconds = (self._zero_us + time.monotonic_ns() // 1000) // 1000
+        last, at = self._last
+        if milliseconds != last:
+            at = _EPOCH + timedelta(milliseconds=milliseconds)
+            self._last = milliseconds, at
+        return at
 
     def correct(self, database_time: datetime, asked: float, answered: float) -> None:
         """Takes the database's time as that of the middle between `asked` and `answered` (`time.monotonic()`)."""

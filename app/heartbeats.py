@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from urllib.parse import quote
+
+import msgspec
 
 from app.context import Context
 from app.devices import DeviceProfile, auto_register
@@ -34,8 +35,7 @@ MOST_BEATS = 1_000
 WHAT = "heartbeats"
 
 
-@dataclass(frozen=True, slots=True)
-class BeatAck:
+class BeatAck(msgspec.Struct, frozen=True):
     """What a device is told; `next_within_sec` is half of its offline time."""
 
     accepted: bool
@@ -44,16 +44,14 @@ class BeatAck:
     next_within_sec: int
 
 
-@dataclass(frozen=True, slots=True)
-class BeatRejection:
+class BeatRejection(msgspec.Struct, frozen=True):
     index: int
     device_id: str | None
     code: ErrorCode
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class BeatBatchAck:
+class BeatBatchAck(msgspec.Struct, frozen=True):
     accepted: int
     rejected: list[BeatRejection]
     received_at: datetime
@@ -62,6 +60,7 @@ class BeatBatchAck:
 async def record(context: Context, principal: Principal, beat: BeatInput) -> BeatAck:
     """Stores one beat and says when the next one is due. Raises BadInputError with every bad field."""
     now = context.clock.now()
+    require_sender(context, principal, WHAT)
     arrived = await _admit(context, principal, beat, now)
     seen = await context.intake.take([arrived])
     device = _found(seen, arrived)
@@ -103,24 +102,26 @@ async def _admit_many(
 
 
 async def _admit(context: Context, principal: Principal, beat: BeatInput, now: datetime) -> ArrivedBeat:
-    """Authorises, checks and places a beat."""
-    require_sender(context, principal, WHAT)
+    """Authorises, checks and places a beat of somebody who may send some."""
     tenant_id = beat.tenant_id or own_tenant(principal)
     if tenant_id is None:
         if principal.kind is PrincipalKind.ANONYMOUS:
             raise no_token(WHAT)
         raise bad_field("input.tenantId", "say which tenant: the caller does not have exactly one")
-    if principal.kind is not PrincipalKind.ANONYMOUS and not principal.scope.covers(tenant_id):
+    if principal.kind is not PrincipalKind.ANONYMOUS and not principal.covers(tenant_id):
         raise ForbiddenError(f"tenant {tenant_id!r} is not one of the caller's")
-    tenant = await context.intake.roll.tenant(context.store, tenant_id, time.monotonic())
+    roll, seconds = context.intake.roll, time.monotonic()
+    tenant = roll.recall(tenant_id, seconds) or await roll.tenant(context.store, tenant_id, seconds)
     _require_allowed(principal, tenant, tenant_id, beat.device_id)
     errors = check_beat(beat, now)
     if errors:
         raise BadInputError(errors)
     if tenant is None:
         raise NotFoundError(f"tenant {tenant_id!r} does not exist; a super admin makes it with createTenant")
-    if principal.kind is not PrincipalKind.DEVICE:
+    if principal.kind is not PrincipalKind.DEVICE and not roll.recalls(device_key(tenant.id, beat.device_id), seconds):
         await _require_device(context, principal, tenant, beat)
+    if beat.sent_at is None:
+        return _arrived(tenant, beat, now, Place(now, late=False), None)
     place, skew = await context.intake.clocks.place(context.store, device_key(tenant.id, beat.device_id), beat.sent_at, now)
     return _arrived(tenant, beat, now, place, skew)
 
@@ -151,10 +152,10 @@ def _arrived(tenant: Tenant, beat: BeatInput, now: datetime, place: Place, skew:
         id=_beat_id(tenant.id, beat, now),
         tenant_id=tenant.id,
         device_id=beat.device_id,
-        lane=lane_of(tenant.id),
+        lane=_lane_of(tenant.id),
         timestamp=place.timestamp,
         received_at=now,
-        expire_at=now + timedelta(days=tenant.heartbeat_retention_days),
+        expire_at=now + _days(tenant.heartbeat_retention_days),
         store_id=beat.store_id,
         status=beat.status or "online",
         sent_at=beat.sent_at,
@@ -187,6 +188,10 @@ def _beat_id(tenant_id: str, beat: BeatInput, now: datetime) -> str:
     # Without a boot id the counter starts anew unseen when the device does: then only ten minutes count as again.
     span = boot_id or f"@{int(now.timestamp()) // 600}"
     return f"{key}:{span}:{sequence}:"
+
+
+_lane_of = lru_cache(maxsize=8_192)(lane_of)
+_days = lru_cache(maxsize=1_024)(timedelta)
 
 
 @lru_cache(maxsize=8_192)

@@ -12,6 +12,8 @@ from typing import Any, Literal, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from app.asked import say_asked
+
 REDACTED = "[redacted]"
 
 _SECRET_KEY = re.compile(r"authorization|token|secret|password|passwd|api[_-]?key|cookie", re.IGNORECASE)
@@ -26,6 +28,7 @@ def configure_logging(level: str, form: Literal["json", "console"], stream: Text
     """Sends structlog and the standard library's loggers the same way. The last call wins."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        say_asked,
         structlog.stdlib.add_logger_name,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

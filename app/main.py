@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -16,7 +17,8 @@ from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.auth import authenticate
+from app.asked import note_principal
+from app.auth import authenticate, recall
 from app.context import Context, open_context
 from app.domain.silence import GAP
 from app.http_headers import headers_of
@@ -34,6 +36,7 @@ from schema.alerts import alert
 from schema.asgi import FleetbeatGraphQL, graphql_app
 from schema.build import build_schema
 from schema.context import OperationContext
+from schema.http_protocol import STATE
 from schema.transport import Seams, TransportOptions
 
 SIGN_EVERY_SEC = 1.0
@@ -62,11 +65,12 @@ def create_app(settings: Settings) -> Starlette:
     """The application; everything it needs is opened when it starts and closed in order when it stops."""
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: Api) -> AsyncIterator[None]:
+    async def lifespan(app: Api) -> AsyncIterator[dict[str, Any]]:
         async with open_context(settings) as context, serving(context) as routes:
             app.router.routes.extend(routes)
-            app.graphql = RequestLog(_graphql_among(routes))
-            yield
+            graphql = _graphql_among(routes)
+            app.graphql = RequestLog(graphql)
+            yield {STATE: graphql}
 
     if settings.device_auth == "off":
         _log.warning("device_auth.off", meaning="tenants may switch deviceAuth off; their devices then beat without a token")
@@ -125,13 +129,21 @@ def _graphql(context: Context, hub: Hub) -> FleetbeatGraphQL:
 
     async def who(authorization: str | None, ip: str | None) -> Principal:
         principal = await authenticate(context, authorization, None, ip)
-        structlog.contextvars.bind_contextvars(principal=principal.id)
+        note_principal(principal.id)
+        return principal
+
+    def known(authorization: str | None, ip: str | None) -> Principal | None:
+        principal = recall(context, authorization, ip)
+        if principal is not None:
+            note_principal(principal.id)
         return principal
 
     def operation(_: HTTPConnection, principal: Principal) -> OperationContext:
         return OperationContext(context, principal, hub, alert)
 
-    seams = Seams(authenticate=who, make_context=operation, now=context.clock.now, classify=classify, context=context)
+    seams = Seams(
+        authenticate=who, make_context=operation, now=context.clock.now, classify=classify, context=context, recall=known
+    )
     options = TransportOptions(
         cors_origins=settings.cors_origins, max_body_bytes=settings.max_body_bytes, graphql_ide=settings.graphql_ide
     )

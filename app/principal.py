@@ -36,6 +36,9 @@ class Principal(msgspec.Struct, frozen=True):
     def scope(self) -> Scope:
         return Scope(self.tenant_ids)
 
+    def covers(self, tenant_id: str) -> bool:
+        return self.tenant_ids is None or tenant_id in self.tenant_ids
+
     def may_beat_for(self, tenant_id: str, device_id: str) -> bool:
         return self.device_keys is None or device_key(tenant_id, device_id) in self.device_keys
 

@@ -1,7 +1,5 @@
 """Request and trace ids for every log line of a request, its time for Prometheus, and a line where it went wrong or slow."""
 
-import random
-import re
 import time
 from functools import lru_cache
 
@@ -10,19 +8,16 @@ from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import telemetry
+from app.asked import ASKED, Asked
 from app.http_headers import headers_of
 
 SLOW_SEC = 1.0
 _PATHS = frozenset(("/graphql", "/healthz", "/readyz", "/metrics"))
-_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _log = structlog.get_logger(__name__)
-# Ids are there to be found, not to be guessed right: the system's own source would cost as much as all else here.
-_bits = random.Random().getrandbits  # noqa: S311
 
 
 class RequestLog:
-    """ASGI middleware. The ids come from `X-Request-Id` and `traceparent` where the caller sent good ones."""
+    """ASGI middleware."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -31,21 +26,17 @@ class RequestLog:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        headers = headers_of(scope)
-        request_id = _given(headers.get(b"x-request-id"), _REQUEST_ID) or f"{_bits(128):032x}"
-        parent = headers.get(b"traceparent")
-        trace = None if parent is None else _TRACEPARENT.fullmatch(parent)
-        trace_id = trace.group(1).decode() if trace else f"{_bits(128):032x}"
-        bound = structlog.contextvars.bind_contextvars(request_id=request_id, trace_id=trace_id)
+        asked = Asked(headers_of(scope))
+        before = ASKED.set(asked)
         try:
             if scope["type"] == "websocket":
                 await self._app(scope, receive, send)
             else:
-                await self._http(scope, receive, send, request_id)
+                await self._http(scope, receive, send, asked.request_id)
         finally:
-            structlog.contextvars.reset_contextvars(**bound)
+            ASKED.reset(before)
 
-    async def _http(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+    async def _http(self, scope: Scope, receive: Receive, send: Send, request_id: bytes) -> None:
         started = time.perf_counter()
         status = 500
 
@@ -53,24 +44,22 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode())]
+                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id)]
             await send(message)
 
         try:
             await self._app(scope, receive, noting)
         finally:
-            seconds = time.perf_counter() - started
-            _seconds(scope["path"] if scope["path"] in _PATHS else "other", status).observe(seconds)
-            if status >= 500 or seconds >= SLOW_SEC:
-                _log.warning(
-                    "request.slow_or_failed", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000)
-                )
+            note(scope["method"], scope["path"], status, time.perf_counter() - started)
+
+
+def note(method: str, path: str, status: int, seconds: float) -> None:
+    """That a request was answered, for Prometheus, and for the log where it went wrong or slow."""
+    _seconds(path if path in _PATHS else "other", status).observe(seconds)
+    if status >= 500 or seconds >= SLOW_SEC:
+        _log.warning("request.slow_or_failed", method=method, path=path, status=status, ms=round(seconds * 1000))
 
 
 @lru_cache(maxsize=256)
 def _seconds(path: str, status: int) -> Histogram:
     return telemetry.REQUEST_SECONDS.labels(path, str(status))
-
-
-def _given(value: bytes | None, form: re.Pattern[bytes]) -> str | None:
-    return value.decode() if value is not None and form.fullmatch(value) else None

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from graphql import GraphQLError
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
@@ -27,6 +27,7 @@ from schema.http_request import (
     Head,
     HttpRefusalError,
     OperationRequest,
+    head_of,
     negotiate,
     operation_of_get,
     operation_of_post,
@@ -53,6 +54,20 @@ _STATUS = {
 _OVER_POST = {OperationType.QUERY, OperationType.MUTATION}
 _OVER_GET = {OperationType.QUERY}
 _DRAIN_SEC = 5.0
+
+
+class Caller(Protocol):
+    """The other end of a connection."""
+
+    disconnected: bool
+
+
+class HotCall(NamedTuple):
+    """A request that a plan can answer: its head, what it asks for, and in which form the answer is wanted."""
+
+    head: Head
+    call: Call
+    media_type: str
 
 
 class FleetbeatGraphQL(GraphQL[object, None]):
@@ -87,7 +102,7 @@ class FleetbeatGraphQL(GraphQL[object, None]):
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
-        answer = await self._answer(Head(scope), scope, receive)
+        answer = await self._answer(head_of(scope), scope, receive)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.content})
 
@@ -126,8 +141,33 @@ class FleetbeatGraphQL(GraphQL[object, None]):
         except ClientDisconnect:
             return Answer(400, b"", None)  # nobody is there to read it
         except Exception as error:  # noqa: BLE001
-            presenter = self.transport.presenter
-            return self._refuse(_refusal_of(presenter.known(error) or presenter.masked(error)), media_type)
+            return self._failed(error, media_type)
+
+    def hot_call(self, head: Head, body: bytes) -> HotCall | None:
+        """What a POST asks for, where a plan can answer it; None where `__call__` must. Nothing has happened yet then."""
+        if self.compiled is None or len(body) > self.transport.options.max_body_bytes:
+            return None
+        media_type = head.media_type
+        call = None if media_type is None else self.compiled.call(body)
+        return None if call is None or media_type is None else HotCall(head, call, media_type)
+
+    async def answer(self, hot: HotCall, caller: Caller) -> Answer:
+        """The answer that `__call__` would give. Who left before it was known who calls, has done nothing."""
+        assert self.compiled is not None
+        seams, authorization, address = self.transport.seams, hot.head.authorization, hot.head.address
+        try:
+            principal = seams.recall(authorization, address) or await seams.authenticate(authorization, address)
+            if caller.disconnected:
+                raise ClientDisconnect
+            return await self._run(self.compiled, hot.call, principal, hot.media_type)
+        except ClientDisconnect:
+            return Answer(400, b"", None)
+        except Exception as error:  # noqa: BLE001
+            return self._failed(error, hot.media_type)
+
+    def _failed(self, error: Exception, media_type: str) -> Answer:
+        presenter = self.transport.presenter
+        return self._refuse(_refusal_of(presenter.known(error) or presenter.masked(error)), media_type)
 
     def _wants_ide(self, head: Head) -> bool:
         if self.graphql_ide is None or head.method != "GET":
@@ -136,7 +176,7 @@ class FleetbeatGraphQL(GraphQL[object, None]):
 
     async def _run(self, operations: CompiledOperations, call: Call, principal: Any, media_type: str) -> Answer:
         try:
-            data = await call.run(operations.context, principal)
+            data = await call.plan.run(operations.context, principal, call.argument)
         except GraphQLError as error:
             return Answer(200, encode({"errors": self.transport.presenter.present_all([error]), "data": None}), media_type)
         return Answer(200, b'{"data":%b}' % data, media_type)

@@ -7,17 +7,23 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 
 class Answer:
-    """What is sent back. Without a media type it has no content."""
+    """What is sent back. Without a media type it has no content; `more` are headers beside its length and type."""
 
-    __slots__ = ("content", "headers", "status")
+    __slots__ = ("content", "media_type", "more", "status")
 
-    def __init__(self, status: int, content: bytes, media_type: str | None, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, status: int, content: bytes, media_type: str | None, more: Mapping[str, str] | None = None) -> None:
         self.status = status
         self.content = content
-        self.headers: RawHeaders = _more(headers) if headers else []
-        self.headers.append((b"content-length", b"%d" % len(content)))
-        if media_type is not None:
-            self.headers.append((b"content-type", _with_charset(media_type)))
+        self.media_type = media_type
+        self.more = more
+
+    @property
+    def headers(self) -> RawHeaders:
+        headers = _more(self.more) if self.more else []
+        headers.append((b"content-length", b"%d" % len(self.content)))
+        if self.media_type is not None:
+            headers.append((b"content-type", _with_charset(self.media_type)))
+        return headers
 
 
 def _more(headers: Mapping[str, str]) -> RawHeaders:

@@ -1,5 +1,6 @@
 """GraphQL over HTTP, the request: what is asked for, in which form the answer is wanted, and every way to get it wrong."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -33,16 +34,22 @@ class HttpRefusalError(Exception):
 class Head:
     """The head of a request, of which most is never looked at."""
 
-    __slots__ = ("_headers", "_scope", "method")
+    __slots__ = ("_headers", "_query_string", "address", "method")
 
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self.method: str = scope["method"]
-        self._headers = headers_of(scope)
+    def __init__(self, method: str, headers: Mapping[bytes, bytes], address: str | None, query_string: bytes = b"") -> None:
+        self.method = method
+        self.address = address
+        self._headers = headers
+        self._query_string = query_string
 
     def get(self, name: bytes) -> str | None:
-        value = self._headers.get(name)
-        return None if value is None else value.decode("latin-1")
+        return _text(self._headers.get(name))
+
+    @property
+    def media_type(self) -> str | None:
+        """In which form a POST is answered; None where it is refused for what its head says of its content."""
+        get = self._headers.get
+        return _media_type(get(b"accept"), get(b"content-type"), get(b"content-encoding"))
 
     @property
     def authorization(self) -> str | None:
@@ -53,13 +60,13 @@ class Head:
         return authorization
 
     @property
-    def address(self) -> str | None:
-        client = self._scope.get("client")
-        return client[0] if client else None
-
-    @property
     def query_params(self) -> QueryParams:
-        return QueryParams(self._scope["query_string"])
+        return QueryParams(self._query_string)
+
+
+def head_of(scope: Scope) -> Head:
+    client = scope.get("client")
+    return Head(scope["method"], headers_of(scope), client[0] if client else None, scope["query_string"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +147,19 @@ def check_content(content_type: str, encoding: str | None) -> None:
         raise HttpRefusalError(415, bad_field("Content-Type", f"A request is {JSON} in UTF-8"), {"accept": JSON})
     if encoding is not None and encoding.lower() != "identity":
         raise HttpRefusalError(415, bad_field("Content-Encoding", "A request is not compressed"), {"accept-encoding": "identity"})
+
+
+@lru_cache(maxsize=64)
+def _media_type(accept: bytes | None, content_type: bytes | None, encoding: bytes | None) -> str | None:
+    try:
+        check_content(_text(content_type) or "", _text(encoding))
+        return negotiate(_text(accept))
+    except HttpRefusalError:
+        return None
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")
 
 
 def _decoded(text: bytes | str) -> Any:

@@ -28,6 +28,14 @@ MakeContext = Callable[[HTTPConnection, Any], object]
 """From the connection and what `Authenticate` gave to the context of one operation, with loaders of its own."""
 
 
+Recall = Callable[[str | None, str | None], Expiring | None]
+"""As `Authenticate`, of what it has answered a moment ago; None where it has to be asked."""
+
+
+def nobody_known(_authorization: str | None, _address: str | None) -> None:
+    """A `Recall` for an application that remembers nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Seams:
     """The application behind the transport."""
@@ -38,6 +46,7 @@ class Seams:
     classify: Classify = nothing_known
     context: Context | None = None
     """What compiled operations call their use cases with; without it there are none."""
+    recall: Recall = nobody_known
 
 
 @dataclass(frozen=True, slots=True)

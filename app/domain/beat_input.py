@@ -27,6 +27,7 @@ _GAUGES = (
     ("input.errorRate5m", 1.0), ("input.requestLatencyP95", math.inf), ("input.syncLagSec", math.inf),
     ("input.memoryUsage", 100.0), ("input.cpuUsage", 100.0), ("input.diskUsage", 100.0),
 )  # fmt: skip
+_SHORTEST = min(longest for _, longest in _TEXTS)
 _texts_of = attrgetter("store_id", "status", "app_version", "name", "hostname", "kind", "boot_id")
 _gauges_of = attrgetter("error_rate5m", "request_latency_p95", "sync_lag_sec", "memory_usage", "cpu_usage", "disk_usage")
 
@@ -60,11 +61,10 @@ def check_beat(beat: BeatInput, now: datetime) -> list[FieldError]:
     errors: list[FieldError] = []
     if not is_device_id(beat.device_id):
         errors.append(FieldError("input.deviceId", "must have 1 to 128 printable characters, no blank at either end"))
-    for (path, longest), text in zip(_TEXTS, _texts_of(beat), strict=True):
-        if text is not None and len(text) > longest:
+    if not _are_within(beat):
+        for (path, longest), text in zip(_TEXTS, _texts_of(beat), strict=True):
             errors += _check_text(path, text, longest)
-    for (path, most), value in zip(_GAUGES, _gauges_of(beat), strict=True):
-        if value is not None and not 0 <= value < most:
+        for (path, most), value in zip(_GAUGES, _gauges_of(beat), strict=True):
             errors += _check_gauge(path, value, most)
     if beat.sequence is not None and beat.sequence < 0:
         errors.append(FieldError("input.sequence", f"is {beat.sequence}; must not be negative"))
@@ -76,6 +76,20 @@ def check_beat(beat: BeatInput, now: datetime) -> list[FieldError]:
             )
         )
     return errors + _check_lists(beat) if beat.metrics or beat.services else errors
+
+
+def _are_within(beat: BeatInput) -> bool:
+    """Whether texts and gauges are certainly within bounds, as those of most beats are: seen at once, without their paths."""
+    rate, latency, lag, memory, cpu, disk = _gauges_of(beat)
+    return (
+        (rate is None or 0 <= rate <= 1)
+        and (latency is None or 0 <= latency < math.inf)
+        and (lag is None or 0 <= lag < math.inf)
+        and (memory is None or 0 <= memory <= 100)
+        and (cpu is None or 0 <= cpu <= 100)
+        and (disk is None or 0 <= disk <= 100)
+        and not [text for text in _texts_of(beat) if text is not None and len(text) > _SHORTEST]
+    )
 
 
 def _check_gauge(path: str, value: float | None, most: float) -> list[FieldError]:

@@ -14,7 +14,7 @@ import structlog
 
 from app import telemetry
 from app.clock import Clock
-from app.domain.beat import Beat, worst_service
+from app.domain.beat import Beat, HealthStatus, worst_service
 from app.domain.ids import device_key
 from app.errors import UnavailableError
 from app.realtime.bus import Bus
@@ -179,9 +179,26 @@ class Intake:
             await self._bus.ring_health(tenant_id, keys)
 
 
+def _says_nothing_new(arrived: ArrivedBeat, seen: SeenDevice) -> bool:
+    """Whether that is certain at a glance, as it is of most beats."""
+    beat = arrived.beat
+    return (
+        (beat.store_id is None or beat.store_id == seen.store_id)
+        and (beat.app_version is None or beat.app_version == seen.app_version)
+        and (arrived.name is None or arrived.name == seen.name)
+        and (arrived.hostname is None or arrived.hostname == seen.hostname)
+        and (arrived.kind is None or arrived.kind == seen.kind)
+        and arrived.clock_skew_sec is None
+        and not beat.services
+        and seen.services_health == HealthStatus.HEALTHY.value
+    )
+
+
 def _profile_news(arrived: ArrivedBeat, seen: SeenDevice) -> dict[str, Any]:
     """What the beat says of its device that is not known yet. What a beat leaves out says nothing, and a late one
     does not know better than those that came before it."""
+    if _says_nothing_new(arrived, seen):
+        return {}
     said = {
         "store_id": arrived.beat.store_id,
         "name": arrived.name,

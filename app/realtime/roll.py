@@ -21,10 +21,14 @@ class Roll:
         self._devices: dict[str, float] = {}
         self._asking: dict[str, asyncio.Task[Tenant | None]] = {}
 
-    async def tenant(self, store: Stores, tenant_id: str, now: float) -> Tenant | None:
+    def recall(self, tenant_id: str, now: float) -> Tenant | None:
+        """A tenant that was asked for a moment ago."""
         kept = self._tenants.get(tenant_id)
-        if kept is not None and kept[0] > now:
-            return kept[1]
+        return kept[1] if kept is not None and kept[0] > now else None
+
+    async def tenant(self, store: Stores, tenant_id: str, now: float) -> Tenant | None:
+        if (known := self.recall(tenant_id, now)) is not None:
+            return known
         # All beats of a tenant that come while one of them asks wait for the same answer.
         if (asking := self._asking.get(tenant_id)) is not None:
             # Of a tenant that was just made, a question from before knows nothing.
@@ -49,9 +53,13 @@ class Roll:
             for key in await store.connectivity.known(unknown):
                 self.note(key, now)
 
+    def recalls(self, key: str, now: float) -> bool:
+        """Whether a device was known a moment ago."""
+        return self._devices.get(key, 0.0) > now
+
     async def knows(self, store: Stores, key: str, now: float) -> bool:
         await self.learn(store, [key], now)
-        return self._devices.get(key, 0.0) > now
+        return self.recalls(key, now)
 
     def note(self, key: str, now: float) -> None:
         if len(self._devices) >= MOST:

@@ -68,8 +68,9 @@ def writer(kind: GraphQLOutputType, nodes: Sequence[FieldNode], fragments: Fragm
         selections = [node.selection_set for node in nodes if node.selection_set is not None]
         return _object(kind, fields_of(selections, fragments), fragments)
     if isinstance(kind, GraphQLEnumType):
-        texts = {member: encode(kind.coerce_output_value(member)) for member in kind.extensions[DEFINITION].wrapped_cls}
-        return texts.__getitem__
+        # By identity: enums hash in Python.
+        texts = {id(member): encode(kind.coerce_output_value(member)) for member in kind.extensions[DEFINITION].wrapped_cls}
+        return lambda value: texts[id(value)]
     if isinstance(kind, GraphQLScalarType):
         return _scalar(kind)
     raise UnfitError(f"{kind} is not known here")
@@ -78,9 +79,12 @@ def writer(kind: GraphQLOutputType, nodes: Sequence[FieldNode], fragments: Fragm
 def _scalar(kind: GraphQLScalarType) -> Write:
     if kind.name == "Boolean":
         return {True: b"true", False: b"false"}.__getitem__
-    as_it_is = kind.name in ("String", "ID")
+    if kind.name in ("String", "ID"):
+        return encode
     serialize = kind.coerce_output_value
-    return encode if as_it_is else lambda value: encode(serialize(value))
+    if kind.name == "Int":
+        return lambda value: b"%d" % value if type(value) is int and -(2**31) <= value < 2**31 else encode(serialize(value))
+    return lambda value: encode(serialize(value))
 
 
 def _nullable(kind: GraphQLOutputType, nodes: Sequence[FieldNode], fragments: Fragments) -> Write:

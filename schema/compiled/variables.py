@@ -5,7 +5,8 @@ They refuse whatever GraphQL refuses, and more: what GraphQL would coerce (one v
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Annotated, Any, Literal
+from operator import attrgetter
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from graphql import (
@@ -53,13 +54,29 @@ class Reader:
         # Unknown variables are fine in GraphQL. They are rare as well, so they may take the longer way.
         variables = msgspec.defstruct("Variables", [("value", decoded)], rename={"value": name}, forbid_unknown_fields=True)
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(variables)
+        self._fields = _fields_of(decoded)
 
     def read(self, text: bytes) -> Any:
         """Raises an error of any kind where the variables are not certainly good."""
         value = self._decoder.decode(text).value
-        # A typed decoder takes the last of repeated keys, and does not look at what it leaves out.
-        decode(text)
+        # A typed decoder takes the last of repeated keys.
+        if not self._has_every_colon(text, value):
+            decode(text)
         return value if self._finish is None else self._finish(value)
+
+    def _has_every_colon(self, text: bytes, value: Any) -> bool:
+        """Whether certainly no key was dropped: each has a colon, so with as many as there are values there is none besides.
+
+        It says no where inputs hold inputs, nulls, or texts with colons that may be written in another way.
+        """
+        if self._fields is None:
+            return False
+        inputs = value if type(value) is list else (value,)
+        kept = [self._fields(given) for given in inputs]
+        found = text.count(b":") - 1 - sum([len(fields) - fields.count(None) for fields in kept])
+        return found == 0 or (
+            found == sum([one.count(":") for fields in kept for one in fields if type(one) is str]) and b"\\u" not in text
+        )
 
 
 def _derived(kind: GraphQLInputType, structs: Mapping[str, type[msgspec.Struct]]) -> tuple[Any, Finish | None]:
@@ -94,6 +111,12 @@ def _each(finish: Finish) -> Finish:
     return lambda values: [finish(value) for value in values]
 
 
+def _fields_of(decoded: Any) -> Callable[[Any], tuple[Any, ...]] | None:
+    """All values of an input, or of one in a list of them; None where it is no input."""
+    [one] = get_args(decoded) if get_origin(decoded) is list else [decoded]
+    return attrgetter(*one.__struct_fields__) if isinstance(one, type) and issubclass(one, msgspec.Struct) else None
+
+
 def _struct(kind: GraphQLInputObjectType, structs: Mapping[str, type[msgspec.Struct]]) -> tuple[Any, Finish]:
     """A struct with the names of the wire, and how it becomes the domain's: null and nothing are the same there."""
     made = structs.get(kind.name)
@@ -109,8 +132,33 @@ def _struct(kind: GraphQLInputObjectType, structs: Mapping[str, type[msgspec.Str
         fields.append((name, decoded) if isinstance(field.type, GraphQLNonNull) else (name, decoded | None, None))
         if finish is not None:
             finishes.append((name, finish))
-    wire = msgspec.defstruct(kind.name, fields, rename=renamed, forbid_unknown_fields=True, kw_only=True, gc=False)
-    return wire, _becoming(made, tuple(finishes))
+    frozen = made.__struct_config__.frozen
+    # Where it may be changed, it is the domain's own from the start.
+    bases = () if frozen or {name for name, *_ in fields} != set(made.__struct_fields__) else (made,)
+    wire = msgspec.defstruct(
+        kind.name, fields, bases=bases, rename=renamed, forbid_unknown_fields=True, kw_only=True, gc=bool(bases)
+    )
+    return wire, _completing(made, tuple(finishes)) if bases else _becoming(made, tuple(finishes))
+
+
+def _completing(made: type[msgspec.Struct], finishes: tuple[tuple[str, Finish], ...]) -> Finish:
+    """What was decoded is it already, but for what is left to do, and for defaults that are not None."""
+    finish_of = dict(finishes)
+    defaults = {field.name: field.default for field in msgspec.structs.fields(made) if field.default is not msgspec.NODEFAULT}
+    names = [name for name in made.__struct_fields__ if name in finish_of or defaults.get(name) is not None]
+    left = [(name, finish_of.get(name), defaults.get(name)) for name in names]
+    values = attrgetter(*names)
+
+    def complete(decoded: Any) -> Any:
+        for (name, finish, default), value in zip(left, values(decoded), strict=True):
+            if value is None:
+                if default is not None:
+                    setattr(decoded, name, default)
+            elif finish is not None:
+                setattr(decoded, name, finish(value))
+        return decoded
+
+    return complete
 
 
 def _becoming(made: type[msgspec.Struct], finishes: tuple[tuple[str, Finish], ...]) -> Finish:

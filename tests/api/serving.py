@@ -50,6 +50,16 @@ class Served:
         async with asyncio.timeout(AT_ONCE_SEC):
             await self._server.listens.wait()
 
+    @property
+    def closes(self) -> bool:
+        """Whether it takes no more connections."""
+        return self._socket.fileno() < 0
+
+    @property
+    def connections(self) -> list[Any]:
+        """The protocol of each open connection."""
+        return list(self._server.server_state.connections)
+
     async def stop(self) -> None:
         self._server.told_to_stop.set()
         async with asyncio.timeout(AT_ONCE_SEC):
