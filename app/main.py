@@ -13,7 +13,6 @@ import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -138,7 +137,7 @@ def _graphql(context: Context, hub: Hub) -> FleetbeatGraphQL:
             note_principal(principal.id)
         return principal
 
-    def operation(_: HTTPConnection, principal: Principal) -> OperationContext:
+    def operation(principal: Principal) -> OperationContext:
         return OperationContext(context, principal, hub, alert)
 
     seams = Seams(

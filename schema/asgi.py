@@ -1,11 +1,12 @@
 """GraphQL at one address: queries and mutations over HTTP, everything over graphql-transport-ws."""
 
 import asyncio
+from collections.abc import Set
 from datetime import timedelta
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol
 
 from graphql import GraphQLError
-from starlette.requests import ClientDisconnect, HTTPConnection, Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -62,11 +63,12 @@ class Caller(Protocol):
     disconnected: bool
 
 
-class HotCall(NamedTuple):
-    """A request that a plan can answer: its head, what it asks for, and in which form the answer is wanted."""
+class WholeCall(NamedTuple):
+    """A POST that came whole: its head and body, the plan's call where there is a plan, and in which form the answer is wanted."""
 
     head: Head
-    call: Call
+    body: bytes
+    call: Call | None
     media_type: str
 
 
@@ -131,11 +133,10 @@ class FleetbeatGraphQL(GraphQL[object, None]):
                 return Answer(200, self.graphql_ide_html.encode(), "text/html")
             principal = await self.transport.seams.authenticate(head.authorization, head.address)
             if head.method == "GET":
-                return await self._execute(Request(scope, receive), principal, operation_of_get(head), media_type)
+                return await self._execute(principal, operation_of_get(head), media_type, _OVER_GET)
             body = await read_body(head, receive, self.transport.options.max_body_bytes)
-            if self.compiled is not None and (call := self.compiled.call(body)) is not None:
-                return await self._run(self.compiled, call, principal, media_type)
-            return await self._execute(Request(scope, receive), principal, operation_of_post(body), media_type)
+            call = None if self.compiled is None else self.compiled.call(body)
+            return await self._post(principal, body, call, media_type)
         except HttpRefusalError as refusal:
             return self._refuse(refusal, media_type)
         except ClientDisconnect:
@@ -143,27 +144,29 @@ class FleetbeatGraphQL(GraphQL[object, None]):
         except Exception as error:  # noqa: BLE001
             return self._failed(error, media_type)
 
-    def hot_call(self, head: Head, body: bytes) -> HotCall | None:
-        """What a POST asks for, where a plan can answer it; None where `__call__` must. Nothing has happened yet then."""
-        if self.compiled is None or len(body) > self.transport.options.max_body_bytes:
+    def whole_call(self, head: Head, body: bytes) -> WholeCall | None:
+        """What a POST asks for; None where it is refused for its head or its length, which `__call__` does. Nothing has happened yet."""
+        if len(body) > self.transport.options.max_body_bytes:
             return None
         media_type = head.media_type
-        call = None if media_type is None else self.compiled.call(body)
-        return None if call is None or media_type is None else HotCall(head, call, media_type)
+        if media_type is None:
+            return None
+        return WholeCall(head, body, None if self.compiled is None else self.compiled.call(body), media_type)
 
-    async def answer(self, hot: HotCall, caller: Caller) -> Answer:
+    async def answer(self, whole: WholeCall, caller: Caller) -> Answer:
         """The answer that `__call__` would give. Who left before it was known who calls, has done nothing."""
-        assert self.compiled is not None
-        seams, authorization, address = self.transport.seams, hot.head.authorization, hot.head.address
+        seams, authorization, address = self.transport.seams, whole.head.authorization, whole.head.address
         try:
             principal = seams.recall(authorization, address) or await seams.authenticate(authorization, address)
             if caller.disconnected:
                 raise ClientDisconnect
-            return await self._run(self.compiled, hot.call, principal, hot.media_type)
+            return await self._post(principal, whole.body, whole.call, whole.media_type)
+        except HttpRefusalError as refusal:
+            return self._refuse(refusal, whole.media_type)
         except ClientDisconnect:
             return Answer(400, b"", None)
         except Exception as error:  # noqa: BLE001
-            return self._failed(error, hot.media_type)
+            return self._failed(error, whole.media_type)
 
     def _failed(self, error: Exception, media_type: str) -> Answer:
         presenter = self.transport.presenter
@@ -174,14 +177,16 @@ class FleetbeatGraphQL(GraphQL[object, None]):
             return False
         return "text/html" in (head.get(b"accept") or "") and "query" not in head.query_params
 
-    async def _run(self, operations: CompiledOperations, call: Call, principal: Any, media_type: str) -> Answer:
+    async def _post(self, principal: Any, body: bytes, call: Call | None, media_type: str) -> Answer:
+        if call is None or self.compiled is None:
+            return await self._execute(principal, operation_of_post(body), media_type, _OVER_POST)
         try:
-            data = await call.plan.run(operations.context, principal, call.argument)
+            data = await call.plan.run(self.compiled.context, principal, call.argument)
         except GraphQLError as error:
             return Answer(200, encode({"errors": self.transport.presenter.present_all([error]), "data": None}), media_type)
         return Answer(200, b'{"data":%b}' % data, media_type)
 
-    async def _execute(self, request: Request, principal: Any, operation: OperationRequest, media_type: str) -> Answer:
+    async def _execute(self, principal: Any, operation: OperationRequest, media_type: str, allowed: Set[OperationType]) -> Answer:
         try:
             query = text_of(operation.query, operation.extensions, self.schema.known)
         except NotFoundError as error:
@@ -191,9 +196,9 @@ class FleetbeatGraphQL(GraphQL[object, None]):
             result = await self.schema.execute(
                 query,
                 variable_values=operation.variables,
-                context_value=self.transport.seams.make_context(cast(HTTPConnection, request), principal),
+                context_value=self.transport.seams.make_context(principal),
                 operation_name=operation.operation_name,
-                allowed_operation_types=_OVER_GET if request.method == "GET" else _OVER_POST,
+                allowed_operation_types=allowed,
                 operation_extensions=operation.extensions,
             )
         except (CannotGetOperationTypeError, InvalidOperationTypeError, MissingQueryError) as error:

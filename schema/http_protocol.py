@@ -1,8 +1,8 @@
-"""uvicorn's HTTP protocol, with a shorter way for the calls of devices.
+"""uvicorn's HTTP protocol, with a shorter way for GraphQL.
 
-Give it to uvicorn as `http=HotHttpProtocol`, and put what answers hot calls into the state of the lifespan, under `STATE`. A request
-that comes whole and plain, and for which there is a plan, is answered without scope, cycle and middleware between; the same
-bytes go out. Everything else goes uvicorn's way, and that is decided before anything has happened.
+Give it to uvicorn as `http=ShortWayProtocol`, and put the GraphQL application into the state of the lifespan, under `STATE`. A POST
+that comes whole and plain, from a caller without an origin, is answered without scope, cycle and middleware between; the same bytes
+go out. Everything else goes uvicorn's way, and that is decided before anything has happened.
 """
 
 import asyncio
@@ -19,18 +19,18 @@ from uvicorn.server import ServerState
 
 from app.asked import ASKED, Asked
 from app.request_log import note
-from schema.asgi import FleetbeatGraphQL, HotCall
+from schema.asgi import FleetbeatGraphQL, WholeCall
 from schema.http_answer import Answer, RawHeaders
 from schema.http_request import Head
 from schema.plain_head import PATH, plain_request
 
-STATE = "fleetbeat.hot"
-"""Under which name the state of the lifespan holds the GraphQL application whose hot calls may go the short way."""
+STATE = "fleetbeat.graphql"
+"""Under which name the state of the lifespan holds the GraphQL application whose calls may go the short way."""
 
 
-class HotHttpProtocol(HttpToolsProtocol):
-    """One connection. A hot call is a `HotCycle` where any other is a cycle of uvicorn's: whatever uvicorn does with those
-    (pipelining, disconnects, shutdown, keep-alive) it does with these."""
+class ShortWayProtocol(HttpToolsProtocol):
+    """One connection. A call that came whole is a `WholeCycle` where any other is a cycle of uvicorn's: whatever uvicorn does with
+    those (pipelining, disconnects, shutdown, keep-alive) it does with these."""
 
     def __init__(
         self,
@@ -68,15 +68,15 @@ class HotHttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _take(self, data: bytes) -> bool:
-        """False where the call is not a hot one."""
+        """False where the call is for the ordinary way."""
         request = plain_request(data)
         if request is None or self.graphql is None or self.transport.is_closing():
             return False
         address = self._address(request.headers)
-        call = self.graphql.hot_call(Head("POST", request.headers, address), request.body)
+        call = self.graphql.whole_call(Head("POST", request.headers, address), request.body)
         if call is None:
             return False
-        self.cycle = cycle = HotCycle(self, self.graphql, request.headers, call)  # type: ignore[assignment]
+        self.cycle = cycle = WholeCycle(self, self.graphql, request.headers, call)  # type: ignore[assignment]
         cycle.task = self.loop.create_task(cycle.run())
         self.tasks.add(cycle.task)
         return True
@@ -116,14 +116,14 @@ class _Nobody:
         pass
 
 
-class HotCycle:
-    """A hot call and its answer. Its attributes are those of uvicorn's `RequestResponseCycle` that its connection looks at."""
+class WholeCycle:
+    """A call that came whole, and its answer. Its attributes are those of uvicorn's `RequestResponseCycle` that its connection looks at."""
 
     message_event = _Nobody()
     task: asyncio.Task[None]
 
     def __init__(
-        self, connection: HotHttpProtocol, graphql: FleetbeatGraphQL, headers: dict[bytes, bytes], call: HotCall
+        self, connection: ShortWayProtocol, graphql: FleetbeatGraphQL, headers: dict[bytes, bytes], call: WholeCall
     ) -> None:
         self.disconnected = False
         self.keep_alive = True

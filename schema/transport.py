@@ -24,8 +24,8 @@ class Expiring(Protocol):
 Authenticate = Callable[[str | None, str | None], Awaitable[Expiring]]
 """From the authorization string and the address to a principal; raises a `FleetbeatError` where it does not hold."""
 
-MakeContext = Callable[[HTTPConnection, Any], object]
-"""From the connection and what `Authenticate` gave to the context of one operation, with loaders of its own."""
+MakeContext = Callable[[Any], object]
+"""From what `Authenticate` gave to the context of one operation, with loaders of its own."""
 
 
 Recall = Callable[[str | None, str | None], Expiring | None]

@@ -283,7 +283,7 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[object, None]):
         return True
 
     def _new_context(self) -> object:
-        return self._transport.seams.make_context(self._connection, self._principal)
+        return self._transport.seams.make_context(self._principal)
 
     def _listen(self, operation: Operation[object, None], context: object, cursor: str | None) -> Listener | None:
         """The place of this subscriber among those who ask the same; None where it asks alone."""

@@ -11,7 +11,7 @@ from app.logging import configure_logging
 from app.main import create_app
 from app.settings import read_settings
 from schema.build import build_schema
-from schema.http_protocol import HotHttpProtocol
+from schema.http_protocol import ShortWayProtocol
 
 # Longer than any single answer, shorter than what supervisors wait before they kill.
 _DRAIN_SEC = 10
@@ -30,7 +30,7 @@ def command(
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=HotHttpProtocol,
+        http=ShortWayProtocol,
         ws="schema.websocket_protocol:AbortingWebSocketProtocol",
         # Frames are small and many; compressing each costs more than it saves.
         ws_per_message_deflate=False,

@@ -13,14 +13,14 @@ from starlette.routing import Route, WebSocketRoute
 
 from app.main import Api
 from app.request_log import RequestLog
-from schema.http_protocol import STATE, HotHttpProtocol
+from schema.http_protocol import STATE, ShortWayProtocol
 from tests.api.serving import Serve, Served
 from tests.compiled.twins import Twin
 
 _CHANCE = re.compile(rb"^(date: [^\r]*|x-request-id: [0-9a-f]{32})\r\n", re.MULTILINE)
 
 
-class CountingProtocol(HotHttpProtocol):
+class CountingProtocol(ShortWayProtocol):
     """Counts the calls that went the short way."""
 
     short = 0

@@ -54,4 +54,4 @@ def test_the_cases_took_both_ways(record_property: Any) -> None:
         "figure", f"{_counts['cases']} requests, {_counts['plans']} of them by a plan, {_counts['short']} at the connection"
     )
     assert CASES // 5 < _counts["plans"] < CASES
-    assert _counts["short"] == _counts["plans"]
+    assert _counts["plans"] < _counts["short"]

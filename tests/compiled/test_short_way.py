@@ -61,6 +61,10 @@ async def pair(compiling: Twin, general: Twin, serve: Serve) -> Pair:
     return Pair(compiling, general, (await served(compiling, serve, short=True), await served(general, serve, short=False)))
 
 
+def asking(query: str, **more: object) -> bytes:
+    return json.dumps({"query": query, **more}).encode()
+
+
 SHORT = {
     "as clients send it": HOT,
     "no space after colons": HOT.replace(b": application", b":application"),
@@ -76,6 +80,23 @@ SHORT = {
     "a bad field": request(body("x" * 200), *OLGA),
     "an id that cannot be one": request(BEAT_BODY, "Authorization: olga", "X-Request-Id: a b"),
     "by way of a proxy": request(BEAT_BODY, *OLGA, "X-Forwarded-For: 192.0.2.1, 192.0.2.2", "X-Forwarded-Proto: https"),
+    "a query": request(asking("{ viewer { id role } }"), "Authorization: vera"),
+    "a query of nobody": request(asking("{ devices { totalCount } }"), "Authorization: anonymous"),
+    "several operations": request(asking("query A { viewer { id } } query B { viewer { role } }", operationName="B"), *OLGA),
+    "an operation that is not there": request(asking("query A { viewer { id } }", operationName="B"), *OLGA),
+    "a subscription": request(asking("subscription { alertEvents { cursor } }"), *OLGA),
+    "no query": request(b"{}", *OLGA),
+    "a list": request(b"[]", *OLGA),
+    "no body": request(b"", *OLGA),
+    "an unknown hash": request(
+        json.dumps({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}}).encode(), *OLGA
+    ),
+    "a document that does not pass, in the other media type": request(
+        asking("{ nothing }"), *OLGA, "Accept: application/graphql-response+json"
+    ),
+    "an unknown document": request(body(query="mutation { nothing }"), *OLGA),
+    "no JSON": request(BEAT_BODY[:-1], *OLGA),
+    "an unknown variable": request(body(variables={"input": {"deviceId": "till-1", "more": 1}}), *OLGA),
     "a trace": request(BEAT_BODY, *OLGA, "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
 }
 
@@ -131,9 +152,6 @@ ORDINARY = {
     "no form that we have": request(BEAT_BODY, *OLGA, "Accept: text/html"),
     "to be closed": request(BEAT_BODY, *OLGA, CLOSE),
     "to be closed by a proxy": request(BEAT_BODY, *OLGA, "Proxy-Connection: close"),
-    "an unknown document": request(body(query="mutation { nothing }"), *OLGA),
-    "no JSON": request(BEAT_BODY[:-1], *OLGA),
-    "an unknown variable": request(body(variables={"input": {"deviceId": "till-1", "more": 1}}), *OLGA),
     "a header twice": request(BEAT_BODY, *OLGA, "X-Request-Id: r-2"),
     "callers twice": request(BEAT_BODY, *OLGA, "Authorization: vera"),
     "a long head": request(BEAT_BODY, *OLGA, f"X-Long: {'x' * 9_000}"),

@@ -129,7 +129,7 @@ def _app(context: Context, compiles: bool) -> FleetbeatGraphQL:
 
     seams = Seams(
         authenticate=who,
-        make_context=lambda _, principal: OperationContext(context, principal, hub, alert),
+        make_context=lambda principal: OperationContext(context, principal, hub, alert),
         now=now,
         context=context if compiles else None,
     )

@@ -49,7 +49,7 @@ async def stage(context: Context, hub: Hub, serve: Serve) -> AsyncIterator[Stage
     async def who(authorization: str | None, _: str | None) -> Principal:
         return PEOPLE[authorization or ""]
 
-    seams = Seams(who, lambda _, person: OperationContext(context, person, hub, alert), context.clock.now)
+    seams = Seams(who, lambda person: OperationContext(context, person, hub, alert), context.clock.now)
     graphql = FleetbeatGraphQL(build_schema(), Transport(seams, TransportOptions(), ErrorPresenter(nothing_known)))
     served = await serve(graphql)
     async with aiohttp.ClientSession() as session:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import strawberry
-from starlette.requests import HTTPConnection
 
 from app.errors import (
     BadInputError,
@@ -84,7 +83,6 @@ class World:
 @dataclass
 class ToyContext:
     world: World
-    connection: HTTPConnection
     caller: Caller
 
 
@@ -229,8 +227,8 @@ SCHEMA = FleetbeatSchema(Query, Mutation, Subscription)
 
 
 def toy_app(world: World, options: TransportOptions | None = None, schema: FleetbeatSchema = SCHEMA) -> FleetbeatGraphQL:
-    def make_context(connection: HTTPConnection, caller: Caller) -> ToyContext:
-        context = ToyContext(world, connection, caller)
+    def make_context(caller: Caller) -> ToyContext:
+        context = ToyContext(world, caller)
         world.contexts.append(context)
         return context
 
