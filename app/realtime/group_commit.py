@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -58,9 +58,13 @@ class GroupCommit(Generic[Item]):
             try:
                 await self._write([one for waiting in group for one in waiting.items])
             except Exception as error:  # noqa: BLE001 - the callers' to know, whatever it is
-                for waiting in group:
-                    if not waiting.stored.done():
-                        waiting.stored.set_exception(error)
+                _fail(group, error)
+            except BaseException as error:
+                # Nobody writes any more: whoever is in the queue would wait for ever.
+                _fail([*group, *self._queue], error)
+                self._queue.clear()
+                self._queued = 0
+                raise
             else:
                 for waiting in group:
                     if not waiting.stored.done():
@@ -74,3 +78,9 @@ class GroupCommit(Generic[Item]):
             size += len(group[-1].items)
         self._queued -= size
         return group
+
+
+def _fail(group: Iterable[_Waiting[Item]], error: BaseException) -> None:
+    for waiting in group:
+        if not waiting.stored.done():
+            waiting.stored.set_exception(error)
