@@ -48,7 +48,8 @@ Listening = TypeVar("Listening", bound=Seat)
 class Audience(Generic[Listening]):
     """Where the shared stream stands, who is told by it, and who waits until it stands where they do.
 
-    Nobody joins between the reading of an item and its telling: they would have it twice, or never.
+    Items are announced when they are read, answered when it is known what goes out, and told, several at once, when it has.
+    Nobody joins between the first and the last: they would have an item twice, or never.
     """
 
     subscribers = 0
@@ -57,24 +58,43 @@ class Audience(Generic[Listening]):
     def __init__(self) -> None:
         self.seats: dict[Listening, None] = {}
         self.told: Mapping[int, int] = {}
-        self._next: Mapping[int, int] = {}
+        """Where the seats stand."""
+        self._announced: Mapping[int, int] = self.told
+        self._answered = self._telling = self._announced
+        self._head: Mapping[int, int] | None = None
         self._settled = False
         self._waiting: set[asyncio.Event] = set()
 
     def at_head(self, positions: Mapping[int, int], news: asyncio.Event) -> bool:
         """Of the shared stream itself."""
-        self.told, self._settled = dict(positions), True
-        waiting, self._waiting = self._waiting, set()
-        for event in waiting:
-            event.set()
+        self._head = dict(positions)
+        self._settle_if_told()
         return False
 
     def telling(self, positions: Mapping[int, int]) -> None:
-        self._next, self._settled = dict(positions), False
+        self._announced, self._head, self._settled = dict(positions), None, False
+
+    def answered(self) -> None:
+        """What goes out for the item that was announced is known."""
+        self._answered = self._announced
+
+    def begins(self) -> None:
+        """Everything that was answered goes out to every seat now."""
+        self._telling = self._answered
 
     def has_told(self) -> None:
-        """The item that was announced has gone out to every seat."""
-        self.told = self._next
+        self.told = self._telling
+        self._settle_if_told()
+
+    def _settle_if_told(self) -> None:
+        if self._head is None or self.told is not self._announced:
+            return
+        self.told = self._head
+        self._announced = self.told
+        self._settled = True
+        waiting, self._waiting = self._waiting, set()
+        for event in waiting:
+            event.set()
 
     def join(self, seat: Listening, positions: Mapping[int, int], news: asyncio.Event) -> bool:
         """False where the shared stream stands elsewhere; `news` is set when it is worth another try."""
