@@ -60,7 +60,8 @@ class Audience(Generic[Listening]):
         self.told: Mapping[int, int] = {}
         """Where the seats stand."""
         self._announced: Mapping[int, int] = self.told
-        self._answered = self._telling = self._announced
+        self._answered: Mapping[int, int] = self.told
+        self._telling: Mapping[int, int] = self.told
         self._head: Mapping[int, int] | None = None
         self._settled = False
         self._waiting: set[asyncio.Event] = set()
@@ -89,8 +90,7 @@ class Audience(Generic[Listening]):
     def _settle_if_told(self) -> None:
         if self._head is None or self.told is not self._announced:
             return
-        self.told = self._head
-        self._announced = self.told
+        self._announced = self.told = self._head
         self._settled = True
         waiting, self._waiting = self._waiting, set()
         for event in waiting:
