@@ -66,7 +66,10 @@ class Listener:
         """Whoever comes here has a question that is sound, and has had everything."""
         self._news = news
         self._stream.start()
-        return not self._left and self._stream.audience.join(self, positions, news)
+        return not self._left and self._stream.audience.join(self, news)
+
+    def leaving_head(self) -> None:
+        """Nobody else hears of it."""
 
     def telling(self, positions: Mapping[int, int]) -> None:
         """Nobody else hears of it."""

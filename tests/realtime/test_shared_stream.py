@@ -64,7 +64,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 def sleepers(hub: Hub) -> int:
     """How many streams are woken by an event of acme."""
-    return len(hub.follower.wakes._sleepers.get(lane_of("acme"), ()))
+    return hub.follower.interests.resting_in(lane_of("acme"))
 
 
 async def ids(stream: Stream, count: int) -> list[str]:
