@@ -7,7 +7,7 @@ from typing import cast
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.http.async_base_view import AsyncWebSocketAdapter
 
-from schema.json_body import encode_text
+from schema.json_body import decode, encode_text
 from schema.transport import Served
 from schema.websocket_protocol import EXTENSION, AbortingWebSocketProtocol
 
@@ -26,10 +26,9 @@ class StrictWebSocket(AsyncWebSocketAdapter):
         return cast(AbortingWebSocketProtocol, extension["protocol"])
 
     async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
-        """Nothing is read here."""
-        messages: tuple[object, ...] = ()
-        for message in messages:
-            yield message
+        with suppress(WebSocketDisconnect):
+            while True:
+                yield decode(await self.socket.receive_text())
 
     async def send_json(self, message: Mapping[str, object]) -> None:
         await self.socket.send_text(encode_text(message))

@@ -36,6 +36,9 @@ class AbortingWebSocketProtocol(WebSocketsSansIOProtocol):
         pulse = pulse_of(self._server, self.ping_interval, self.ping_timeout)
         socket = OpenSocket(self.transport, self._server, pulse, self.config.ws_max_size)
         self.connections.discard(self)
+        # The handshake is freed now, not when the collector of cycles comes round.
+        del cast(dict[str, Any], self.scope["extensions"])[EXTENSION]
+        self.conn.parser.close()
         self.transport = cast(Any, _ELSEWHERE)
         self.close_sent = self.disconnected = True
         return socket

@@ -1,17 +1,15 @@
 """An open WebSocket after its handshake: text in, frames out, no task and no timer of its own, and no waiting for who does not read."""
 
 import asyncio
-import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from contextvars import Context
 from typing import Any, Final, Protocol, cast
 
 from uvicorn.server import ServerState
-from websockets.frames import Frame, Opcode
-from websockets.protocol import OPEN, Protocol as Framing, Side
 
 from schema.ws_frames import PING, text_frame
 from schema.ws_pulse import Pulse
+from schema.ws_reader import Reader, Said
 
 SLOW: Final = (1013, "The client does not read")
 RESTART: Final = (1012, "Service restart")
@@ -20,9 +18,6 @@ _GRACE_SEC = 5.0
 
 _ECHO_SEC = 10.0
 """For a client that reads to answer a close with its own."""
-
-_LONGEST_REASON = 120
-_log = logging.getLogger("uvicorn.error")
 
 
 class SocketGoneError(Exception):
@@ -42,16 +37,15 @@ class Owner(Protocol):
 
 
 class OpenSocket(asyncio.Protocol):
-    """What is left of a connection once it is a WebSocket. The library reads frames; what is written is framed here."""
+    """What is left of a connection once it is a WebSocket."""
 
     __slots__ = (
         "_closing",
         "_drained",
-        "_framing",
         "_lost",
         "_owner",
-        "_parts",
         "_pulse",
+        "_reader",
         "_server",
         "_timer",
         "_transport",
@@ -64,9 +58,8 @@ class OpenSocket(asyncio.Protocol):
         self._transport = transport
         self._server = server
         self._pulse = pulse
-        self._framing = Framing(Side.SERVER, max_size=max_size, logger=_log)
+        self._reader = Reader(max_size)
         self._owner: Owner | None = None
-        self._parts: list[bytes] | None = None
         self._writable = True
         self._drained: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -116,7 +109,8 @@ class OpenSocket(asyncio.Protocol):
         """Says why, and ends. Who reads may answer first; who does not is not waited for."""
         if self._closing:
             return
-        self._say_close(code, reason)
+        self._reader.close(code, reason)
+        self._flush()
         self._end(_ECHO_SEC if self._writable else 0)
 
     def shutdown(self) -> None:
@@ -124,7 +118,8 @@ class OpenSocket(asyncio.Protocol):
         if self._closing:
             self._part()
         else:
-            self._say_close(*RESTART)
+            self._reader.close(*RESTART)
+            self._flush()
             self._end(0)
 
     def hold(self) -> None:
@@ -146,11 +141,13 @@ class OpenSocket(asyncio.Protocol):
     # What a transport says
 
     def data_received(self, data: bytes) -> None:
-        self._framing.receive_data(data)
-        self._take(self._framing.events_received())
-        if self._framing.writes:
-            self._flush()
-        if self._framing.parser_exc is not None and not self._closing:
+        for said in self._reader.read(data):
+            self._take(said)
+        answers = self._reader.answers()
+        # Who asks and asks without reading is owed no pongs: they would pile up here.
+        if answers and (self._writable or self._reader.broken) and not self._transport.is_closing():
+            self._transport.write(answers)
+        if self._reader.broken and not self._closing:
             self._end(0)
 
     def eof_received(self) -> None:
@@ -174,7 +171,7 @@ class OpenSocket(asyncio.Protocol):
         if self._closing:
             return
         if self._unanswered >= patience:
-            self._framing.fail(1011, "keepalive ping timeout")
+            self._reader.fail(1011, "keepalive ping timeout")
             self._flush()
             self._over()
             # A buffer that nobody reads would keep it open for ever.
@@ -184,59 +181,26 @@ class OpenSocket(asyncio.Protocol):
             self.write(PING)
         self._unanswered += 1
 
-    # Frames
-
-    def _take(self, frames: Sequence[Any]) -> None:
-        for frame in cast(Sequence[Frame], frames):
-            match frame.opcode:
-                case Opcode.TEXT | Opcode.BINARY | Opcode.CONT:
-                    self._take_part(frame)
-                case Opcode.PONG:
-                    self._unanswered = 0
-                case Opcode.CLOSE:
-                    self._flush()
-                    if self._closing:
-                        self._part()
-                    else:
-                        self._end(0)
-
-    def _take_part(self, frame: Frame) -> None:
-        """A message may come in parts; the first says of which kind it is."""
-        text = frame.opcode is Opcode.TEXT
-        if self._closing:
+    def _take(self, said: str | Said) -> None:
+        if said is Said.PONG:
+            self._unanswered = 0
+        elif said is Said.CLOSE:
+            self._flush()
+            self._part() if self._closing else self._end(0)
+        elif self._closing:
             return
-        if frame.fin and frame.opcode is not Opcode.CONT:
-            self._say(bytes(frame.data), text)
-            return
-        if frame.opcode is not Opcode.CONT:
-            self._parts = [b"t" if text else b"b"]
-        assert self._parts is not None
-        self._parts.append(bytes(frame.data))
-        if frame.fin:
-            [kind, *parts], self._parts = self._parts, None
-            self._say(b"".join(parts), kind == b"t")
-
-    def _say(self, data: bytes, text: bool) -> None:
-        assert self._owner is not None
-        try:
-            said = data.decode() if text else None
-        except UnicodeDecodeError:
+        elif said is Said.GARBLED:
             self.close(1007, "")
-            return
-        self._owner.hear(said)
+        else:
+            assert self._owner is not None
+            self._owner.hear(None if said is Said.BINARY else said)
 
     def _flush(self) -> None:
-        data = b"".join(self._framing.data_to_send())
+        data = self._reader.answers()
         if data and not self._transport.is_closing():
             self._transport.write(data)
 
     # Ends
-
-    def _say_close(self, code: int, reason: str) -> None:
-        if self._framing.state is OPEN:
-            # A frame holds 123 bytes of reason; more is an error in the library.
-            self._framing.send_close(code, reason.encode()[:_LONGEST_REASON].decode(errors="ignore"))
-            self._flush()
 
     async def _drain(self) -> None:
         while not self._writable and not self._closing:

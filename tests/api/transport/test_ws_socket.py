@@ -191,6 +191,20 @@ class TestImpatient:
         assert said < 64 * 1024 * 1024
 
 
+async def test_what_answers_the_pings_of_a_client_that_does_not_read_does_not_pile_up(toy: Served, wired: Wired) -> None:
+    wire, pings = await wired(toy), 150_000
+    for number in range(pings):
+        wire.say(PING, b"x" * 125)
+        if number % 1_000 == 0:
+            await wire.writer.drain()
+    wire.say(TEXT, b"{")
+    pongs = 0
+    while (heard := await wire.hear())[0] == PONG:
+        pongs += 1
+    assert heard[0] == CLOSE
+    assert pongs < pings
+
+
 async def flood(wire: Wire) -> int:
     """Asks for long answers until the connection is cut; how many bytes went out."""
     said, ping = 0, b'{"type":"ping","payload":{"x":"%b"}}' % (b"x" * 60_000)
