@@ -22,7 +22,8 @@ BREATH_EVERY = 256
 """After so many sockets others have their turn."""
 
 MOST_TOGETHER = 64
-"""Events that are written at once; the stream reads no further until they are."""
+MOST_BYTES_TOGETHER = 32_768
+"""What is written at once, half of what a socket may hold before it counts as slow; the stream reads no further until it is."""
 
 _log = structlog.get_logger(__name__)
 
@@ -111,6 +112,7 @@ class SharedStream:
         self._task: asyncio.Task[None] | None = None
         self._hub: Hub | None = None
         self._payloads: list[bytes] = []
+        self._bytes = 0
         self._telling: asyncio.Task[None] | None = None
 
     @property
@@ -165,17 +167,22 @@ class SharedStream:
     async def _put(self, payload: bytes) -> None:
         """What is answered without waiting for anything between goes out together, in one write for each socket."""
         self._payloads.append(payload)
+        self._bytes += len(payload)
         self.audience.answered()
         if self._telling is None:
             self._telling = asyncio.create_task(self._tell(), name="shared_telling")
-        elif len(self._payloads) >= MOST_TOGETHER:
+        if len(self._payloads) >= MOST_TOGETHER or self._bytes >= MOST_BYTES_TOGETHER:
             await self._telling
 
     async def _tell(self) -> None:
         try:
             while self._payloads:
-                payloads, self._payloads = self._payloads, []
+                payloads, self._payloads, self._bytes = self._payloads, [], 0
                 await self._tell_seats(payloads)
+        except Exception:  # noqa: BLE001 - some were told and some were not: rather twice than never
+            _log.exception("shared_stream.telling_failed")
+            for listener in list(self.audience.seats):
+                self._dismiss(listener, over=False)
         finally:
             self._telling = None
 
