@@ -89,9 +89,11 @@ class Connection:
             self._be_gone()
 
     async def _clean_up(self) -> None:
-        _, hanging = await asyncio.wait(self._tasks, timeout=_CLEAN_UP_SEC)
-        if hanging:
-            log.error("operations do not end", count=len(hanging))
+        # They may have ended before this had its turn.
+        if running := list(self._tasks):
+            _, hanging = await asyncio.wait(running, timeout=_CLEAN_UP_SEC)
+            if hanging:
+                log.error("operations do not end", count=len(hanging))
         self._be_gone()
 
     def _be_gone(self) -> None:
