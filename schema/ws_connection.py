@@ -179,6 +179,8 @@ class Connection:
             return
         self.operations[operation.id] = operation
         self.run(operation, operation.run() if call is None else operation.run_compiled(call))
+        # It has begun before the next message is read: a client that hears an answer to that misses nothing of this.
+        await asyncio.sleep(0)
 
     def run(self, operation: Operation, work: Coroutine[Any, Any, None]) -> None:
         operation.task = self._start(work, self._context.copy())
