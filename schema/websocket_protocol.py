@@ -22,6 +22,12 @@ class AbortingWebSocketProtocol(WebSocketsSansIOProtocol):
         # Frames are small and many; compressing each costs more than it saves.
         self.conn.available_extensions = ()
         self._server = server_state
+        self._http: Any = None
+
+    def connection_made(self, transport: Any) -> None:
+        # Until the handshake is read the transport is of the protocol that read the request.
+        self._http = transport.get_protocol()
+        super().connection_made(transport)
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -37,6 +43,8 @@ class AbortingWebSocketProtocol(WebSocketsSansIOProtocol):
         socket = OpenSocket(self.transport, self._server, pulse, self.config.ws_max_size)
         self.connections.discard(self)
         # The handshake is freed now, not when the collector of cycles comes round.
+        if self._http is not None and hasattr(self._http, "parser"):
+            self._http.parser, self._http = None, None
         del cast(dict[str, Any], self.scope["extensions"])[EXTENSION]
         self.conn.parser.close()
         self.transport = cast(Any, _ELSEWHERE)

@@ -2,13 +2,12 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.errors import RetryLaterError, UnauthenticatedError
+from schema.json_body import encode
 from schema.transport import Expiring, Transport
-
-if TYPE_CHECKING:
-    from schema.ws_connection import Connection
+from schema.ws_socket import OpenSocket
 
 _DAY_SEC = 86_400.0
 
@@ -26,8 +25,8 @@ class Admission:
 
     __slots__ = (
         "_authorization",
-        "_connection",
         "_deadline",
+        "_socket",
         "_timer",
         "_transport",
         "acknowledged",
@@ -36,8 +35,8 @@ class Admission:
         "principal",
     )
 
-    def __init__(self, connection: "Connection", transport: Transport, handshake: Handshake) -> None:
-        self._connection = connection
+    def __init__(self, socket: OpenSocket, transport: Transport, handshake: Handshake) -> None:
+        self._socket = socket
         self._transport = transport
         self._authorization = handshake.authorization
         self._deadline = asyncio.get_running_loop().time() + transport.options.init_timeout_sec
@@ -57,7 +56,7 @@ class Admission:
 
     async def initialise(self, message: dict[str, Any]) -> None:
         if self.initialised:
-            self._connection.socket.close(4429, "Too many initialisation requests")
+            self._socket.close(4429, "Too many initialisation requests")
             return
         self.initialised = True
         try:
@@ -73,7 +72,7 @@ class Admission:
         self._authorization = None
         self._watch_expiry()
         self.acknowledged = True
-        await self._connection.send({"type": "connection_ack"})
+        await self._socket.send(encode({"type": "connection_ack"}), self._transport.options.send_timeout_sec)
 
     async def _authenticate(self, payload: dict[str, Any]) -> Expiring:
         authorization = payload.get("authorization", payload.get("Authorization"))
@@ -84,16 +83,16 @@ class Admission:
         return await self._transport.seams.authenticate(authorization, self.address)
 
     def _too_late(self) -> None:
-        self._connection.socket.close(4408, "Connection initialisation timeout")
+        self._socket.close(4408, "Connection initialisation timeout")
 
     def _turn_away(self, error: Exception) -> None:
         known = self._transport.presenter.known(error)
         if isinstance(known, RetryLaterError):
-            self._connection.socket.close(1013, f"Try again later: {known.message}")
+            self._socket.close(1013, f"Try again later: {known.message}")
         elif known is not None:
-            self._connection.socket.close(4403, f"Forbidden: {known.message}")
+            self._socket.close(4403, f"Forbidden: {known.message}")
         else:
-            self._connection.leave_broken(error)
+            break_off(self._socket, self._transport, error)
 
     def _watch_expiry(self) -> None:
         expires_at = self.principal.expires_at if self.principal is not None else None
@@ -101,7 +100,13 @@ class Admission:
             return
         left_sec = (expires_at - self._transport.seams.now()).total_seconds()
         if left_sec <= 0:
-            self._connection.socket.close(4403, "Token expired")
+            self._socket.close(4403, "Token expired")
         else:
             # The clock may be corrected meanwhile, so the timer asks again, and at least once a day.
             self._timer = asyncio.get_running_loop().call_later(min(left_sec, _DAY_SEC), self._watch_expiry)
+
+
+def break_off(socket: OpenSocket, transport: Transport, error: BaseException) -> None:
+    """Our fault: the client is told by which id the log knows it."""
+    masked = transport.presenter.masked(error)
+    socket.close(4500, f"{masked.message} {masked.id}")

@@ -11,7 +11,7 @@ from app.errors import BadInputError, FieldError, FleetbeatError, RateLimitedErr
 from schema.compiled.operations import Call
 from schema.json_body import UnsafeJsonError, decode, encode
 from schema.transport import Served
-from schema.ws_admission import Admission, Handshake
+from schema.ws_admission import Admission, Handshake, break_off
 from schema.ws_messages import BadMessageError, check, subscribing
 from schema.ws_operation import Operation
 from schema.ws_socket import RESTART, OpenSocket, SocketGoneError
@@ -37,7 +37,7 @@ class Connection:
     def __init__(self, view: Served, socket: OpenSocket, handshake: Handshake) -> None:
         self.view = view
         self.socket = socket
-        self.admission = Admission(self, view.transport, handshake)
+        self.admission = Admission(socket, view.transport, handshake)
         self.operations: dict[str, Operation] = {}
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when nothing is left of the connection: every generator's `finally` has run."""
@@ -56,10 +56,6 @@ class Connection:
 
     async def leave(self, code: int, reason: str) -> None:
         self.socket.close(code, reason)
-
-    def leave_broken(self, error: BaseException) -> None:
-        masked = self.view.transport.presenter.masked(error)
-        self.socket.close(4500, f"{masked.message} {masked.id}")
 
     async def send(self, message: Mapping[str, object]) -> None:
         """Raises SocketGoneError."""
@@ -112,7 +108,7 @@ class Connection:
         except SocketGoneError:
             pass
         except Exception as error:  # noqa: BLE001
-            self.leave_broken(error)
+            break_off(self.socket, self.view.transport, error)
         finally:
             self._reading = False
 

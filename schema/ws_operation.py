@@ -8,6 +8,7 @@ from starlette.requests import HTTPConnection
 from strawberry.types import ExecutionResult
 from strawberry.utils.aio import aclosing
 
+from app.realtime.audience import ALONE
 from schema.compiled.operations import Call
 from schema.context import OperationContext
 from schema.json_body import encode
@@ -147,12 +148,17 @@ class Operation:
             operation_name=self._name,
             operation_extensions=self._extensions,
         )
-        async with aclosing(results):
-            async for result in results:
-                await self._say(result)
-                if self._completed:
-                    return False
-        return True
+        try:
+            async with aclosing(results):
+                async for result in results:
+                    await self._say(result)
+                    if self._completed:
+                        return False
+            return True
+        finally:
+            if isinstance(context, OperationContext):
+                # What executed it holds itself until the collector of cycles comes; it need not hold the connection.
+                context.post = ALONE
 
     def _new_context(self) -> Any:
         """Of what the handshake said nothing is left but where it came from."""

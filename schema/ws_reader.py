@@ -57,6 +57,10 @@ class Reader:
         """As `close`, but nothing more is read."""
         self._framing.fail(code, reason)
 
+    def end(self) -> None:
+        """Nothing comes any more. What waits for the next byte is let go of, or only the collector of cycles would find it."""
+        self._framing.parser.close()
+
     def _said(self, frame: Frame) -> str | Said | None:
         match frame.opcode:
             case Opcode.PONG:

@@ -165,6 +165,7 @@ class OpenSocket(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         self._server.connections.discard(cast(Any, self))
+        self._reader.end()
         self._over()
 
     def beat(self, patience: int) -> None:
@@ -237,5 +238,6 @@ class OpenSocket(asyncio.Protocol):
         if self._pulse is not None:
             self._pulse.leave(self)
         self._wake()
-        if self._owner is not None:
-            asyncio.get_running_loop().call_soon(self._owner.lose)
+        owner, self._owner = self._owner, None
+        if owner is not None:
+            asyncio.get_running_loop().call_soon(owner.lose)
