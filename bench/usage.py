@@ -25,6 +25,15 @@ def cpu_sec(pid: int) -> float:
     return sum(int(field) for field in fields[11:15]) / _TICKS_A_SEC
 
 
+def running_sec(pid: int) -> float:
+    """What `cpu_sec` says of a process without its children, to the nanosecond instead of the tick of 10 ms, where the system tells."""
+    try:
+        threads = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    except OSError:
+        threads = []
+    return sum(int(said.split()[0]) for said in threads) / 1e9 if threads else cpu_sec(pid)
+
+
 def tree(pid: int) -> list[int]:
     """A process and those that it started: a server may answer by children."""
     found = [pid]

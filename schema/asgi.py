@@ -40,6 +40,7 @@ from schema.shared_stream import SharedStreams
 from schema.transport import Seams, Transport, TransportOptions
 from schema.transport_ws import TransportWSHandler
 from schema.websocket import StrictWebSocket
+from schema.ws_connection import Connection
 
 _STATUS = {
     ErrorCode.UNAUTHENTICATED: 401,
@@ -96,7 +97,7 @@ class FleetbeatGraphQL(GraphQL[object, None]):
         self.transport = transport
         context = transport.seams.context
         self.compiled = None if context is None else CompiledOperations(schema, context)
-        self.sockets: dict[asyncio.Task[Any], TransportWSHandler] = {}
+        self.sockets: dict[asyncio.Future[None], Connection] = {}
         self.streams = SharedStreams()
         self.draining = False
 

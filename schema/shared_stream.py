@@ -1,7 +1,7 @@
 """One answer for all who ask the same: executed and encoded once, with each subscriber's own id in front of the shared bytes."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,10 +15,15 @@ from app.realtime.hub import Hub
 from schema.context import OperationContext
 from schema.json_body import encode
 from schema.question import Question
-from schema.websocket_protocol import AbortingWebSocketProtocol
+from schema.ws_frames import text_frame
+from schema.ws_socket import OpenSocket
 
 BREATH_EVERY = 256
 """After so many sockets others have their turn."""
+
+MOST_TOGETHER = 64
+MOST_BYTES_TOGETHER = 32_768
+"""What is written at once, half of what a socket may hold before it counts as slow; the stream reads no further until it is."""
 
 _log = structlog.get_logger(__name__)
 
@@ -38,46 +43,61 @@ class Opening:
 class Listener:
     """A subscriber as the shared stream sees it. While it reads by itself, it looks for the moment to sit down."""
 
+    __slots__ = ("_head", "_left", "_news", "_socket", "_stream", "cursor", "risen", "sat", "when_risen")
     subscribers = 1
 
-    def __init__(self, stream: "SharedStream", protocol: AbortingWebSocketProtocol, operation_id: str) -> None:
+    def __init__(self, stream: "SharedStream", socket: OpenSocket, operation_id: str) -> None:
         self._stream = stream
-        self._protocol = protocol
+        self._socket = socket
         self._head = b'{"id":' + encode(operation_id) + b',"type":"next","payload":'
         self._news: asyncio.Event | None = None
         self._left = False
         self.sat = False
-        self.rose = asyncio.Event()
-        """Set when it has to go on by itself, from `cursor`; without one everything is over."""
+        self.risen = False
+        """It has to go on by itself, from `cursor`; without one everything is over."""
         self.cursor: str | None = None
+        self.when_risen: Callable[[], None] | None = None
+        """Called once, when it rises."""
+
+    @property
+    def query(self) -> str:
+        return self._stream.query
 
     def at_head(self, positions: Mapping[int, int], news: asyncio.Event) -> bool:
         """Whoever comes here has a question that is sound, and has had everything."""
         self._news = news
         self._stream.start()
-        return not self._left and self._stream.audience.join(self, positions, news)
+        return not self._left and self._stream.audience.join(self, news)
+
+    def leaving_head(self) -> None:
+        """Nobody else hears of it."""
 
     def telling(self, positions: Mapping[int, int]) -> None:
         """Nobody else hears of it."""
 
     def sit(self) -> None:
-        self.sat = True
+        self.sat, self._news = True, None
+        self._stream.count(1)
 
-    def hear(self, payload: bytes, frames: dict[bytes, bytes]) -> bool:
-        """False where the client does not read, or is gone. Clients that chose the same id share even the frame."""
-        frame = frames.get(self._head)
-        if frame is None:
-            frame = frames[self._head] = frame_of(self._head + payload + b"}")
-        return self._protocol.send_frame(frame)
+    def hear(self, payloads: Sequence[bytes], frames: dict[bytes, bytes]) -> bool:
+        """False where the client does not read, or is gone. Clients that chose the same id share even the frames."""
+        written = frames.get(self._head)
+        if written is None:
+            written = frames[self._head] = b"".join([text_frame(self._head + payload + b"}") for payload in payloads])
+        return self._socket.write(written)
 
     def rise(self, cursor: str | None) -> None:
-        self.cursor = cursor
-        self.rose.set()
+        self._stream.count(-1)
+        self.cursor, self.risen = cursor, True
+        if self.when_risen is not None:
+            self.when_risen()
 
     def leave(self) -> None:
         """Nothing more is sent to it. May be said twice."""
         if not self._left:
             self._left = True
+            if self.sat and not self.risen:
+                self._stream.count(-1)
             self._stream.leave(self, self._news)
 
 
@@ -91,10 +111,22 @@ class SharedStream:
         self._listeners = 0
         self._task: asyncio.Task[None] | None = None
         self._hub: Hub | None = None
+        self._payloads: list[bytes] = []
+        self._bytes = 0
+        self._telling: asyncio.Task[None] | None = None
 
-    def listener(self, protocol: AbortingWebSocketProtocol, operation_id: str) -> Listener:
+    @property
+    def query(self) -> str:
+        return self._opening.query
+
+    def listener(self, socket: OpenSocket, operation_id: str) -> Listener:
         self._listeners += 1
-        return Listener(self, protocol, operation_id)
+        return Listener(self, socket, operation_id)
+
+    def count(self, seats: int) -> None:
+        """Those who sit are subscribers as much as those who read by themselves."""
+        assert self._hub is not None
+        self._hub.subscribers += seats
 
     def leave(self, listener: Listener, news: asyncio.Event | None) -> None:
         self.audience.leave(listener, news)
@@ -121,20 +153,45 @@ class SharedStream:
             )
             async with aclosing(results):
                 async for result in results:
-                    await self._tell(_payload(result, asked.present))
+                    await self._put(_payload(result, asked.present))
             over = context.hub.is_stopping()
         except Exception as error:  # noqa: BLE001 - each goes on by itself, and is told what is wrong
             _log.warning("shared_stream.ended", error=type(error).__name__)
         finally:
             self._end(self)
+            if self._telling is not None:
+                await asyncio.wait([self._telling])
             for listener in list(self.audience.seats):
                 self._dismiss(listener, over=over)
 
-    async def _tell(self, payload: bytes) -> None:
+    async def _put(self, payload: bytes) -> None:
+        """What is answered without waiting for anything between goes out together, in one write for each socket."""
+        self._payloads.append(payload)
+        self._bytes += len(payload)
+        self.audience.answered()
+        if self._telling is None:
+            self._telling = asyncio.create_task(self._tell(), name="shared_telling")
+        if len(self._payloads) >= MOST_TOGETHER or self._bytes >= MOST_BYTES_TOGETHER:
+            await self._telling
+
+    async def _tell(self) -> None:
+        try:
+            while self._payloads:
+                payloads, self._payloads, self._bytes = self._payloads, [], 0
+                await self._tell_seats(payloads)
+        except Exception:  # noqa: BLE001 - some were told and some were not: rather twice than never
+            _log.exception("shared_stream.telling_failed")
+            for listener in list(self.audience.seats):
+                self._dismiss(listener, over=False)
+        finally:
+            self._telling = None
+
+    async def _tell_seats(self, payloads: Sequence[bytes]) -> None:
+        self.audience.begins()
         frames: dict[bytes, bytes] = {}
         for count, listener in enumerate(list(self.audience.seats), start=1):
             # Who left while others had their turn is told nothing more.
-            if listener in self.audience.seats and not listener.hear(payload, frames):
+            if listener in self.audience.seats and not listener.hear(payloads, frames):
                 # Slow, or gone: it goes on by itself from what it had, and is closed there if it does not read.
                 self._dismiss(listener, over=False)
             if count % BREATH_EVERY == 0:
@@ -171,13 +228,3 @@ def _payload(result: ExecutionResult, present: Callable[..., Any]) -> bytes:
     if result.errors:
         said["errors"] = present(result.errors)
     return encode(said)
-
-
-def frame_of(text: bytes) -> bytes:
-    """A text frame of a server, whole and unmasked: https://www.rfc-editor.org/rfc/rfc6455#section-5.2."""
-    length = len(text)
-    if length < 126:
-        return bytes((0x81, length)) + text
-    if length < 65_536:
-        return b"\x81\x7e" + length.to_bytes(2, "big") + text
-    return b"\x81\x7f" + length.to_bytes(8, "big") + text

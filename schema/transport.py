@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 
 from app.context import Context
 from schema.compiled.operations import CompiledOperations
+from schema.engine import FleetbeatSchema
 from schema.errors import Classify, ErrorPresenter, nothing_known
 from schema.shared_stream import SharedStreams
 
@@ -71,9 +72,12 @@ class Transport:
 class Served(Protocol):
     """What a socket needs of the application that it belongs to."""
 
+    schema: FleetbeatSchema
     transport: Transport
     compiled: CompiledOperations | None
-    sockets: dict[asyncio.Task[Any], Any]
+    sockets: dict[asyncio.Future[None], Any]
+    """Connections, by what is done when nothing of them is left."""
+
     streams: SharedStreams
     draining: bool
 

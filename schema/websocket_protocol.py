@@ -1,20 +1,33 @@
-"""uvicorn's WebSocket protocol, for clients that stopped reading.
+"""uvicorn's WebSocket protocol for the handshake, over ASGI like any other; whoever lets a client in takes the socket over from it.
 
 Give it to uvicorn as `ws="schema.websocket_protocol:AbortingWebSocketProtocol"`.
 """
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
-EXTENSION = "fleetbeat.socket"
-RESTART = (1012, "Service restart")
-_GRACE_SEC = 5.0
+from schema.ws_pulse import pulse_of
+from schema.ws_socket import RESTART, OpenSocket, Owner
+
+EXTENSION: Final = "fleetbeat.socket"
 
 
 class AbortingWebSocketProtocol(WebSocketsSansIOProtocol):
-    """Ends connections for good where uvicorn waits for a buffer that will never drain, and lets the application do so."""
+    """Lives until a client is let in: an open socket needs neither its handshake nor a task that waits for its next message."""
+
+    def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any = None) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        # Frames are small and many; compressing each costs more than it saves.
+        self.conn.available_extensions = ()
+        self._server = server_state
+        self._http: Any = None
+
+    def connection_made(self, transport: Any) -> None:
+        # Until the handshake is read the transport is of the protocol that read the request.
+        self._http = transport.get_protocol()
+        super().connection_made(transport)
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -23,36 +36,48 @@ class AbortingWebSocketProtocol(WebSocketsSansIOProtocol):
             extensions = cast(dict[str, Any], self.scope["extensions"])
             extensions[EXTENSION] = {"protocol": self}
 
-    @property
-    def reads(self) -> bool:
-        """Whether the client takes what is sent to it."""
-        return self.writable.is_set()
+    def hand_over(self) -> OpenSocket:
+        """What the connection is from now on; the caller opens it. What the application still does here has no effect on it."""
+        self.stop_keepalive()
+        pulse = pulse_of(self._server, self.ping_interval, self.ping_timeout)
+        socket = OpenSocket(self.transport, self._server, pulse, self.config.ws_max_size)
+        self.connections.discard(self)
+        # The handshake is freed now, not when the collector of cycles comes round.
+        if self._http is not None and hasattr(self._http, "parser"):
+            self._http.parser, self._http = None, None
+        del cast(dict[str, Any], self.scope["extensions"])[EXTENSION]
+        self.conn.parser.close()
+        self.transport = cast(Any, _ELSEWHERE)
+        self.close_sent = self.disconnected = True
+        return socket
 
-    def send_frame(self, frame: bytes) -> bool:
-        """Writes a whole frame that was made elsewhere; False where the client does not read, or is gone."""
-        if self.close_sent or self.disconnected or not self.writable.is_set() or self.transport.is_closing():
-            return False
-        self.transport.write(frame)
-        return True
-
-    def keepalive_timeout(self) -> None:
-        super().keepalive_timeout()
-        self.transport.abort()
+    def early(self, owner: Owner) -> None:
+        """Hands on what a client said before it was let in."""
+        while not self.queue.empty():
+            message = cast(dict[str, Any], self.queue.get_nowait())
+            if message["type"] == "websocket.receive":
+                owner.hear(message.get("text"))
 
     def shutdown(self) -> None:
         if self.handshake_complete and not self.close_sent:
-            self.close_soon(*RESTART)
+            self.stop_keepalive()
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": RESTART[0], "reason": RESTART[1]})
+            self.conn.send_close(*RESTART)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.close_sent = True
+            self.transport.close()
         else:
             super().shutdown()
 
-    def close_soon(self, code: int, reason: str) -> None:
-        """Closes without waiting for the buffer: a client that reads on within the grace still learns why."""
-        if self.close_sent or self.disconnected:
-            return
-        self.stop_keepalive()
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
-        self.conn.send_close(code, reason)
-        self.transport.write(b"".join(self.conn.data_to_send()))
-        self.close_sent = True
-        self.transport.close()
-        self.loop.call_later(_GRACE_SEC, self.transport.abort)
+
+class _Elsewhere:
+    """The transport of a connection that was handed over: nothing reaches it from here."""
+
+    def is_closing(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Whoever has it now closes it."""
+
+
+_ELSEWHERE = _Elsewhere()

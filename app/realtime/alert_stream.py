@@ -8,18 +8,17 @@ from datetime import datetime
 import structlog
 
 from app.domain.alert import AlertEvent, AlertEventType
-from app.domain.alert_filter import AlertFilter, event_matches, require_good_filter
+from app.domain.alert_filter import AlertFilter, require_good_filter
 from app.domain.cursor import read_cursor
-from app.domain.tenant import Scope, lanes_of
 from app.principal import Principal, read_scope
 from app.realtime.audience import ALONE, Post
 from app.realtime.hub import Hub
+from app.realtime.interests import BOOKMARK_AFTER_EVENTS, Interest
 from app.realtime.log_reader import LogReader
 from app.realtime.ring import Entry
 from app.realtime.wakes import nap
 from app.store.mongo import is_away
 
-BOOKMARK_AFTER_EVENTS = 1_000
 BOOKMARK_AFTER_SEC = 60.0
 _AGAIN_AFTER_SEC = 0.5
 _log = structlog.get_logger(__name__)
@@ -42,13 +41,12 @@ async def alert_events(
     scope = read_scope(principal, chosen.tenant_id)
     require_good_filter(chosen)
     cursor = None if after is None else read_cursor(after)
-    lanes = lanes_of(scope)
-    with hub.subscribed(post.subscribers), hub.follower.wakes.sleeper(lanes) as news:
-        stream = _Stream(hub, scope, chosen, LogReader(hub.follower, lanes), post)
+    with hub.subscribed(post.subscribers), hub.follower.interests.of(scope, chosen) as interest:
+        stream = _Stream(hub, interest, post)
         if not await stream.reader.begin(cursor):
             yield stream.resync()
         while not hub.is_stopping():
-            news.clear()
+            interest.news.clear()
             page = await stream.next_page()
             for entry in page:
                 if (item := stream.take(entry)) is not None:
@@ -58,24 +56,32 @@ async def alert_events(
             if page:
                 await asyncio.sleep(0)
                 continue
-            if stream.bookmark_due_in() <= 0:
+            if stream.is_bookmark_due():
                 yield stream.bookmark()
-            if post.at_head(stream.reader.positions, news):
+            elif not stream.reader.has_all:
+                await asyncio.sleep(0)
+            elif stream.reader.is_at_head and post.at_head(stream.reader.positions, interest.news):
                 return
-            await nap(news, stream.bookmark_due_in() if stream.passed_over else None)
+            else:
+                await stream.rest()
+                post.leaving_head()
 
 
 class _Stream:
     """What one subscriber was told, and what was passed over since."""
 
-    def __init__(self, hub: Hub, scope: Scope, chosen: AlertFilter, reader: LogReader, post: Post) -> None:
+    def __init__(self, hub: Hub, interest: Interest, post: Post) -> None:
         self._hub = hub
         self._post = post
-        self._scope = scope
-        self._chosen = chosen
-        self.reader = reader
-        self.passed_over = 0
+        self._interest = interest
+        self.reader = LogReader(hub.follower, interest.lanes)
+        self._passed_over = 0
         self._told_at = hub.clock.now()
+
+    async def rest(self) -> None:
+        """Until something concerns it; what passes by meanwhile is counted, not looked at."""
+        due_at = self._told_at.timestamp() + BOOKMARK_AFTER_SEC
+        self._passed_over += self.reader.skip_to(await self._interest.rest(self.reader.positions, self._passed_over, due_at))
 
     async def next_page(self) -> list[Entry]:
         while True:
@@ -93,10 +99,10 @@ class _Stream:
         event = entry.event
         if event is None:
             return self.resync()
-        if self._scope.covers(event.tenant_id) and event_matches(self._chosen, event):
+        if self._interest.concerns(event):
             return self._item(event.type, event)
-        self.passed_over += 1
-        return self.bookmark() if self.passed_over >= BOOKMARK_AFTER_EVENTS else None
+        self._passed_over += 1
+        return self.bookmark() if self._passed_over >= BOOKMARK_AFTER_EVENTS else None
 
     def resync(self) -> StreamItem:
         self._hub.resyncs += 1
@@ -105,15 +111,16 @@ class _Stream:
     def bookmark(self) -> StreamItem:
         return self._item(AlertEventType.BOOKMARK, None)
 
-    def bookmark_due_in(self) -> float:
-        """Seconds until a bookmark is due to somebody who was told nothing while the log went on."""
-        if not self.passed_over:
-            return BOOKMARK_AFTER_SEC
-        return BOOKMARK_AFTER_SEC - (self._hub.clock.now() - self._told_at).total_seconds()
+    def is_bookmark_due(self) -> bool:
+        """To somebody who was told nothing for long while the log went on."""
+        if not self._passed_over:
+            return False
+        told_sec_ago = (self._hub.clock.now() - self._told_at).total_seconds()
+        return self._passed_over >= BOOKMARK_AFTER_EVENTS or told_sec_ago >= BOOKMARK_AFTER_SEC
 
     def _item(self, kind: AlertEventType, event: AlertEvent | None) -> StreamItem:
         now = self._hub.clock.now()
-        self.passed_over = 0
+        self._passed_over = 0
         self._told_at = now
         self._post.telling(self.reader.positions)
         return StreamItem(kind, event, self._hub.cursor_at(self.reader.positions), now if event is None else event.at)

@@ -7,6 +7,7 @@ import structlog
 
 from app.domain.alert import AlertEvent
 from app.domain.ids import LANES
+from app.realtime.interests import Interests, Standing
 from app.realtime.ring import Entry, Ring
 from app.realtime.wakes import Wakes, nap
 from app.store.events import EventStore
@@ -36,6 +37,8 @@ class Follower:
         """Moves when the log went back in time, as it does in a restore: then no place in it holds."""
         self.ready = asyncio.Event()
         self.wakes: Wakes[int] = Wakes()
+        """Rings for every event of a lane."""
+        self.interests = Interests(self)
         self.events_seen = 0
         self.holes = 0
         self.replays = 0
@@ -126,11 +129,13 @@ class Follower:
         self._backwards = 0
         self._start_at(counters)
         self.wakes.wake_all()
+        self.interests.wake_all()
         return True
 
     async def _read(self, lane: int, counter: int) -> bool:
         """Hands on a page of a lane; whether there may be more. `counter` is how far it has grown at least, 0 if unknown."""
         position = self.positions[lane]
+        before, holes = Standing(self.ring.end, dict(self.positions)), self.holes
         events = await self.store.after({lane: position}, PAGE)
         if _first_hole(position, events, counter) is not None:
             # Proven twice: a primary that was just elected may show less than the last one.
@@ -143,6 +148,7 @@ class Follower:
             self._skip(lane, counter)
         self.events_seen += len(events)
         if self.positions[lane] > position:
+            self.interests.publish(lane, before, events, whole=holes == self.holes)
             self._on_events(events)
             self.wakes.wake(lane)
         return len(events) == PAGE

@@ -20,6 +20,7 @@ from app.realtime.wakes import Wakes
 from app.store.stores import Stores
 from app.supervision import running
 
+SWEEP_EVERY_SEC = 1.0
 _log = structlog.get_logger(__name__)
 
 
@@ -73,6 +74,7 @@ class Hub:
             await stack.enter_async_context(running("hub.follower", self.follower.run))
             await stack.enter_async_context(running("hub.devices", self.devices.run))
             await stack.enter_async_context(running("hub.notifications", self.notifications.run))
+            await stack.enter_async_context(running("hub.sweep", self._sweep))
             await self._bus.listen(self._hear, self._gap)
 
     def is_stopping(self) -> bool:
@@ -83,6 +85,7 @@ class Hub:
         self.ending.set()
         for wakes in (self.follower.wakes, self.devices.wakes, self.health_wakes, self.notifications.wakes):
             wakes.wake_all()
+        self.follower.interests.wake_all()
 
     def cursor_at(self, positions: Mapping[int, int]) -> str:
         """What resumes a stream of alerts behind these places."""
@@ -116,5 +119,12 @@ class Hub:
         self.devices.poll_now()
         self.notifications.look()
 
+    async def _sweep(self) -> None:
+        """Bookmarks are due by time alone where events passed a stream by."""
+        while True:
+            self.follower.interests.sweep(self.clock.now().timestamp())
+            await asyncio.sleep(SWEEP_EVERY_SEC)
+
     def _on_events(self, events: Sequence[AlertEvent]) -> None:
+        self.follower.interests.sweep(self.clock.now().timestamp())
         self.devices.touch(key for event in events if (key := device_of(event.alert)) is not None)

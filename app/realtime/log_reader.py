@@ -7,6 +7,7 @@ from app.domain.alert import AlertEvent
 from app.domain.cursor import StreamCursor
 from app.errors import UnavailableError
 from app.realtime.follower import Follower
+from app.realtime.interests import Standing
 from app.realtime.ring import Entry
 
 PAGE = 500
@@ -47,6 +48,26 @@ class LogReader:
         self._generation = self._follower.generation
         self._index = self._follower.ring.end
         self.positions = {lane: self._follower.positions[lane] for lane in self._lanes}
+
+    @property
+    def has_all(self) -> bool:
+        """Whether there is nothing to read; a cursor may be ahead of this process."""
+        heads = self._follower.positions
+        return all(seq >= heads[lane] for lane, seq in self.positions.items())
+
+    @property
+    def is_at_head(self) -> bool:
+        heads = self._follower.positions
+        return all(seq == heads[lane] for lane, seq in self.positions.items())
+
+    def skip_to(self, standing: Standing) -> int:
+        """Goes to a place before which nothing is of interest; how many events that were."""
+        self._index, self._replaying = standing.index, False
+        before, self.positions = (
+            self.positions,
+            {lane: max(seq, standing.positions[lane]) for lane, seq in self.positions.items()},
+        )
+        return sum(self.positions.values()) - sum(before.values())
 
     def had(self, entry: Entry) -> None:
         self.positions[entry.lane] = entry.seq

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import aiohttp
@@ -16,7 +16,7 @@ from bench.measures.publishing import Published, Publisher, by_mutation, by_reco
 from bench.results import Comparison, Sample, compared, side
 from bench.rounds import Effort, LostError, alternate
 from bench.stage import Server, Stage
-from bench.usage import cpu_sec
+from bench.usage import running_sec
 
 SOCKETS = (500, 2_000)
 EVENTS = 20
@@ -38,6 +38,8 @@ class _Side:
     server: Server
     publish: Publisher
     init: dict[str, str]
+    empty_mb: float = 0.0
+    """Resident memory with all that it loads for its first subscribers, and none of them there."""
 
 
 async def fanout(stage: Stage, effort: Effort) -> dict[str, Comparison]:
@@ -76,12 +78,17 @@ async def _sides(stage: Stage) -> AsyncIterator[dict[str, _Side]]:
         if "yoga" not in stage.without:
             yoga = await stage.node("yoga")
             sides["yoga"] = _Side(yoga, by_mutation(yoga.port, session), {})
-        yield sides
+        yield {name: await _begun(stage, one) for name, one in sides.items()}
         stage.stop(*(one.server for one in sides.values()))
 
 
+async def _begun(stage: Stage, one: _Side) -> _Side:
+    async with subscribed(_sockets(stage, one, 10, 1)) as subscribers:
+        await subscribers.until_live(lambda: _prove(one))
+    return replace(one, empty_mb=one.server.memory().rss_mb)
+
+
 async def _burst(stage: Stage, count: int, events: int, one: _Side) -> Sample:
-    empty = one.server.memory()
     async with subscribed(_sockets(stage, one, count, events)) as subscribers:
         await subscribers.until_live(lambda: _prove(one))
         full, cpu, began = one.server.memory(), _cpu(one), time.monotonic()
@@ -94,7 +101,7 @@ async def _burst(stage: Stage, count: int, events: int, one: _Side) -> Sample:
     return {
         "per_sec": report.deliveries / seconds,
         "cpu_us": cpu / report.deliveries * 1e6,
-        "kb_a_socket": max(0.0, full.rss_mb - empty.rss_mb) * 1024 / count,
+        "kb_a_socket": max(0.0, full.rss_mb - one.empty_mb) * 1024 / count,
         "server_share": cpu / seconds,
         "client_share": report.client_cpu_sec / seconds,
     }
@@ -134,7 +141,7 @@ async def _prove(one: _Side) -> None:
 
 
 def _cpu(one: _Side) -> float:
-    return sum(map(cpu_sec, one.server.pids()))
+    return sum(map(running_sec, one.server.pids()))
 
 
 def _whole(report: SocketReport) -> SocketReport:

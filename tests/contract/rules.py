@@ -67,6 +67,7 @@ RULES = {
     "An id may be used again": "api/transport/test_ws_protocol::test_an_id_may_be_used_again_after_completion_by_either_side",
     "ends a socket that answers": "api/transport/test_ws_operations::test_a_client_that_answers_no_ping_is_cut_off",
     "is answered with `pong`": "api/transport/test_ws_protocol::test_a_ping_is_answered_with_its_payload_even_before_initialisation",
+    "| 1007 |": "api/transport/test_ws_socket::test_what_breaks_websocket_is_closed_with_its_code",
     "| 1009 |": "contract/test_over_sockets::test_a_socket_is_closed_with_the_code_that_the_protocol_names",
     "| 1012 |": "flows/test_one_alert::test_a_stopped_api_sends_its_subscribers_away_with_1012",
     "| 1013 |": "api/transport/test_ws_protocol::test_who_is_not_let_in_or_not_for_long_reads_why",

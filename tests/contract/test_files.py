@@ -83,7 +83,7 @@ def test_the_graphql_of_the_protocol_is_valid() -> None:
 
 def test_the_protocol_explains_every_close_code_that_is_sent() -> None:
     sent = {
-        code for file in (ROOT / "schema").glob("*.py") for code in re.findall(r"\b(?:leave\(|= \()(\d{4}), ", file.read_text())
+        code for file in (ROOT / "schema").glob("*.py") for code in re.findall(r"(?:\bclose\(|= \()(\d{4}), ", file.read_text())
     }
     assert {"1012", "1013", "4400", "4401", "4403", "4408", "4409", "4429", "4500"} <= sent
     assert [code for code in sorted(sent) if f"| {code} |" not in PROTOCOL] == []

@@ -108,8 +108,10 @@ async def test_a_socket_is_closed_with_the_code_that_the_protocol_names(
     place: Place, payload: Any, frames: list[str], code: int
 ) -> None:
     async with dialled(place, payload) as socket:
-        for frame in frames:
-            await socket.send(frame)
+        # What is too long is refused while it is still on its way.
+        with contextlib.suppress(ConnectionClosed):
+            for frame in frames:
+                await socket.send(frame)
         assert await closed(socket) == code
     assert str(code) in CLOSE_CODES
 

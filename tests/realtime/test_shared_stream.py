@@ -1,6 +1,7 @@
 """Those who ask the same are told by one stream, and nobody notices: each event once, in order, whoever comes and goes."""
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -17,6 +18,7 @@ from schema.alerts import alert
 from schema.asgi import FleetbeatGraphQL
 from schema.build import build_schema
 from schema.context import OperationContext
+from schema.documents import digest_of
 from schema.errors import ErrorPresenter, nothing_known
 from schema.question import question_of
 from schema.transport import Seams, Transport, TransportOptions
@@ -64,7 +66,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 def sleepers(hub: Hub) -> int:
     """How many streams are woken by an event of acme."""
-    return len(hub.follower.wakes._sleepers.get(lane_of("acme"), ()))
+    return hub.follower.interests.resting_in(lane_of("acme"))
 
 
 async def ids(stream: Stream, count: int) -> list[str]:
@@ -125,6 +127,20 @@ async def test_what_shows_people_different_things_is_shared_with_nobody_else(sta
         await until(lambda: len(stage.graphql.streams) == 1)
         assert question_of(WITH_CHANNELS, None, None, owner) != question_of(WITH_CHANNELS, None, None, viewer)
         assert question_of(EVENTS, None, {}, mate) == question_of(EVENTS, None, {}, mate)
+
+
+async def test_who_asks_by_the_hash_of_a_document_sits_with_those_who_sent_it(stage: Stage, hub: Hub, log: Log) -> None:
+    persisted = {"persistedQuery": {"version": 1, "sha256Hash": digest_of(EVENTS)}}
+    async with stage.api().subscribe(EVENTS) as by_text, stage.api().subscribe(EVENTS) as by_hash:
+        asked = {"id": "2", "type": "subscribe", "payload": {"query": "", "extensions": persisted}}
+        await by_hash.socket.send(json.dumps(asked))
+        await until(lambda: sleepers(hub) == 1 and hub.subscribers == 3)
+        opened = await log.open("acme", "till-1")
+        assert await ids(by_text, 1) == [(await log.everything("acme"))[0].id]
+        assert len(set(await ids(by_hash, 2))) == 1
+        assert len(stage.graphql.streams) == 1
+        await log.comment(opened)
+        assert len(await ids(by_hash, 2)) == 2
 
 
 async def test_one_that_leaves_leaves_the_others(stage: Stage, hub: Hub, log: Log) -> None:

@@ -189,7 +189,7 @@ async def test_a_client_that_answers_no_ping_is_cut_off(serve: Serve, world: Wor
 
 
 async def test_a_server_stops_though_a_client_does_not_read(serve: Serve, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("schema.websocket_protocol._GRACE_SEC", 0.2)
+    monkeypatch.setattr("schema.ws_socket._GRACE_SEC", 0.2)
     served = await serve(toy_app(world))
     peer = await connected(served.ws, max_queue=1, compression=None)
     await peer.init()
