@@ -22,10 +22,14 @@ from app.request_log import note
 from schema.asgi import FleetbeatGraphQL, WholeCall
 from schema.http_answer import Answer, RawHeaders
 from schema.http_request import Head
-from schema.plain_head import PATH, plain_request
+from schema.plain_head import END_OF_HEAD, LONGEST, PATH, plain_request
 
 STATE = "fleetbeat.graphql"
 """Under which name the state of the lifespan holds the GraphQL application whose calls may go the short way."""
+
+
+MOST_HEADS = 16
+"""Heads that a connection remembers."""
 
 
 class ShortWayProtocol(HttpToolsProtocol):
@@ -43,6 +47,7 @@ class ShortWayProtocol(HttpToolsProtocol):
         self.graphql: FleetbeatGraphQL | None = app_state.get(STATE) if self._is_plain() else None
         self.amid = False
         self._idle_since = 0.0
+        self._heads: dict[bytes, tuple[Head, int]] = {}
 
     def _is_plain(self) -> bool:
         """Whether uvicorn is set up as `fleetbeat api` does it: what it can do beside that is left to it."""
@@ -69,17 +74,35 @@ class ShortWayProtocol(HttpToolsProtocol):
 
     def _take(self, data: bytes) -> bool:
         """False where the call is for the ordinary way."""
-        request = plain_request(data)
-        if request is None or self.graphql is None or self.transport.is_closing():
+        if self.graphql is None or self.transport.is_closing():
             return False
-        address = self._address(request.headers)
-        call = self.graphql.whole_call(Head("POST", request.headers, address), request.body)
+        end = data.find(END_OF_HEAD, 0, LONGEST) + len(END_OF_HEAD)
+        head = self._head(data, end)
+        if head is None:
+            return False
+        call = self.graphql.whole_call(head, data[end:])
         if call is None:
             return False
-        self.cycle = cycle = WholeCycle(self, self.graphql, request.headers, call)  # type: ignore[assignment]
+        self.cycle = cycle = WholeCycle(self, self.graphql, head, call)  # type: ignore[assignment]
         cycle.task = self.loop.create_task(cycle.run())
         self.tasks.add(cycle.task)
         return True
+
+    def _head(self, data: bytes, end: int) -> Head | None:
+        """The head of a plain request that is whole. A client sends the same one again and again: it is read once."""
+        text = data[:end]
+        known = self._heads.get(text)
+        if known is not None:
+            head, length = known
+            return head if len(data) - end == length else None
+        request = plain_request(data)
+        if request is None:
+            return None
+        head = Head("POST", request.headers, self._address(request.headers))
+        if len(self._heads) >= MOST_HEADS:
+            self._heads.clear()
+        self._heads[text] = head, len(request.body)
+        return head
 
     def on_answered(self) -> None:
         """As `on_response_complete`, which makes a timer for each answer: here the one that runs is left to run."""
@@ -122,20 +145,18 @@ class WholeCycle:
     message_event = _Nobody()
     task: asyncio.Task[None]
 
-    def __init__(
-        self, connection: ShortWayProtocol, graphql: FleetbeatGraphQL, headers: dict[bytes, bytes], call: WholeCall
-    ) -> None:
+    def __init__(self, connection: ShortWayProtocol, graphql: FleetbeatGraphQL, head: Head, call: WholeCall) -> None:
         self.disconnected = False
         self.keep_alive = True
         self.response_complete = False
         self._connection = connection
         self._graphql = graphql
-        self._headers = headers
+        self._head = head
         self._call = call
 
     async def run(self) -> None:
         started, status = time.perf_counter(), 500
-        asked = Asked(self._headers)
+        asked = Asked(self._head.headers)
         # The task has a context of its own, which ends with it.
         ASKED.set(asked)
         try:

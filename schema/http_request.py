@@ -34,21 +34,21 @@ class HttpRefusalError(Exception):
 class Head:
     """The head of a request, of which most is never looked at."""
 
-    __slots__ = ("_headers", "_query_string", "address", "method")
+    __slots__ = ("_query_string", "address", "headers", "method")
 
     def __init__(self, method: str, headers: Mapping[bytes, bytes], address: str | None, query_string: bytes = b"") -> None:
         self.method = method
         self.address = address
-        self._headers = headers
+        self.headers = headers
         self._query_string = query_string
 
     def get(self, name: bytes) -> str | None:
-        return _text(self._headers.get(name))
+        return _text(self.headers.get(name))
 
     @property
     def media_type(self) -> str | None:
         """In which form a POST is answered; None where it is refused for what its head says of its content."""
-        get = self._headers.get
+        get = self.headers.get
         return _media_type(get(b"accept"), get(b"content-type"), get(b"content-encoding"))
 
     @property

@@ -13,7 +13,7 @@ LONGEST = 8_192
 PATH = "/graphql"
 
 _START = f"POST {PATH} HTTP/1.1\r\n".encode()
-_END = b"\r\n\r\n"
+END_OF_HEAD = b"\r\n\r\n"
 # A line, or a byte that belongs to none. llhttp takes more (tabs, bytes beyond ASCII, nothing at all); it may.
 _LINES = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++): ?+([!-~][ -~]*+)(?<! )\r\n|[\x00-\xff]")
 _LEFT_ALONE = frozenset(
@@ -35,7 +35,7 @@ def plain_request(data: bytes) -> PlainRequest | None:
     """None for whatever is not exactly one such request from its first byte to its last."""
     if not data.startswith(_START):
         return None
-    end = data.find(_END, len(_START) - 2, LONGEST)
+    end = data.find(END_OF_HEAD, len(_START) - 2, LONGEST)
     if end < len(_START):
         return None
     lines = _LINES.findall(data, len(_START), end + 2)
@@ -43,8 +43,8 @@ def plain_request(data: bytes) -> PlainRequest | None:
     length = headers.get(b"content-length", b"")
     if len(headers) != len(lines) or b"" in headers or not length.isdigit() or len(length) > 9:
         return None
-    if len(data) - end - len(_END) != int(length) or not _LEFT_ALONE.isdisjoint(headers):
+    if len(data) - end - len(END_OF_HEAD) != int(length) or not _LEFT_ALONE.isdisjoint(headers):
         return None
     if headers.get(b"connection", b"keep-alive") != b"keep-alive":
         return None
-    return PlainRequest(headers, data[end + len(_END) :])
+    return PlainRequest(headers, data[end + len(END_OF_HEAD) :])

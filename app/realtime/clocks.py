@@ -30,5 +30,5 @@ class Clocks:
 
 
 async def _kept_skew(store: Stores, key: str) -> timedelta | None:
-    seen = (await store.connectivity.read_back([key])).get(key)
+    seen = (await store.connectivity.profiles([key])).get(key)
     return None if seen is None or seen.clock_skew_sec is None else timedelta(seconds=seen.clock_skew_sec)

@@ -15,6 +15,7 @@ import structlog
 from app import telemetry
 from app.clock import Clock
 from app.domain.beat import Beat, HealthStatus, worst_service
+from app.domain.device import DeviceStatus
 from app.domain.ids import device_key
 from app.errors import UnavailableError
 from app.realtime.bus import Bus
@@ -29,6 +30,9 @@ BATCH = 1_000
 
 CAPACITY = 20_000
 """Beats that may wait; one more is refused with UNAVAILABLE."""
+
+AT_ONCE = 2
+"""Writes under way at the same time: while the database flushes one, the next is made ready."""
 
 TRIES = 3
 METRICS_EVERY = timedelta(seconds=2)
@@ -66,7 +70,8 @@ class _Waiting:
 
 
 class Intake:
-    """One writer a process: a caller joins the batch that goes next and waits for its commit."""
+    """A caller joins the batch that goes next and waits for its commit. Batches of the same device may overtake each other, as those
+    of two processes may: what is written of it holds for either order."""
 
     def __init__(self, store: Stores, bus: Bus, clock: Clock) -> None:
         self._store = store
@@ -74,7 +79,8 @@ class Intake:
         self._clock = clock
         self._queue: deque[_Waiting] = deque()
         self._queued = 0
-        self._writer: asyncio.Task[None] | None = None
+        self._writers: set[asyncio.Task[None]] = set()
+        self._gathering = False
         self._told: dict[str, datetime] = {}
         self._following_up: set[asyncio.Task[None]] = set()
         self.on_recovery: Callable[[set[int]], Awaitable[None]] | None = None
@@ -95,21 +101,31 @@ class Intake:
         waiting = _Waiting(arrived, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._queued += len(arrived)
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write_all(), name="intake")
+        # One that is done stays among them for a moment longer.
+        if not self._gathering and sum(not writer.done() for writer in self._writers) < AT_ONCE:
+            self._gathering = True
+            writer = asyncio.create_task(self._write_all(), name="intake")
+            self._writers.add(writer)
+            writer.add_done_callback(self._writers.discard)
         return await waiting.stored
 
     async def drain(self) -> None:
         """Waits until everything that was taken is stored or refused."""
-        while self._writer is not None and not self._writer.done():
-            await asyncio.wait([self._writer])
+        while self._writers:
+            await asyncio.wait(set(self._writers))
         if self._following_up:
             await asyncio.wait(set(self._following_up))
 
     async def _write_all(self) -> None:
-        while self._queue:
-            # Lets every caller that is ready now join: what arrived together is written together.
-            await asyncio.sleep(0)
+        """One writer at a time gathers what waits; `_gathering` is its own from before the first step."""
+        while True:
+            try:
+                # Lets every caller that is ready now join: what arrived together is written together.
+                await asyncio.sleep(0)
+            finally:
+                self._gathering = False
+            if not self._queue:
+                return
             group = self._next_group()
             try:
                 seen = await self._write([one for waiting in group for one in waiting.arrived])
@@ -122,6 +138,9 @@ class Intake:
                 for waiting in group:
                     if not waiting.stored.done():
                         waiting.stored.set_result(seen)
+            if self._gathering or not self._queue:
+                return
+            self._gathering = True
 
     def _next_group(self) -> list[_Waiting]:
         group = [self._queue.popleft()]
@@ -139,12 +158,14 @@ class Intake:
         keys = list(newest)
         now = max(one.beat.received_at for one in arrived)
         # The beats and the devices are two writes that may go side by side: a sweep between them finds the device seen
-        # and its beat a moment later, never a device unseen whose beat was acknowledged.
-        await asyncio.gather(
+        # and its beat a moment later, never a device unseen whose beat was acknowledged. What is read beside them may be from
+        # before: who is missed in that very moment is found back by the next sweep.
+        _, _, found = await asyncio.gather(
             _repeated(lambda: self._store.heartbeats.insert([one.beat for one in arrived])),
             _repeated(lambda: self._store.connectivity.saw(keys, now)),
+            _repeated(lambda: self._store.connectivity.profiles(keys)),
         )
-        seen = await _repeated(lambda: self._store.connectivity.read_back(keys))
+        seen = {key: _after_beat(device, now) for key, device in found.items()}
         self.figures.beats += len(arrived)
         self.figures.batches += 1
         telemetry.BEATS.inc(len(arrived))
@@ -177,6 +198,13 @@ class Intake:
                 by_tenant.setdefault(device.tenant_id, []).append(key)
         for tenant_id, keys in by_tenant.items():
             await self._bus.ring_health(tenant_id, keys)
+
+
+def _after_beat(device: SeenDevice, now: datetime) -> SeenDevice:
+    """A first beat makes a device ONLINE, which may not have been written when it was read."""
+    if device.status is not DeviceStatus.UNKNOWN:
+        return device
+    return msgspec.structs.replace(device, status=DeviceStatus.ONLINE, since=now)
 
 
 def _says_nothing_new(arrived: ArrivedBeat, seen: SeenDevice) -> bool:

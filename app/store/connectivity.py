@@ -30,7 +30,7 @@ _PROFILE = {
 
 
 class SeenDevice(msgspec.Struct, frozen=True, kw_only=True):
-    """What the intake reads back of a device that it has just seen."""
+    """What the intake reads of a device while it notes that it was seen."""
 
     id: str
     tenant_id: str
@@ -88,7 +88,7 @@ class ConnectivityStore:
         where = {"_id": {"$in": list(device_keys)}, "retired_at": None, "$or": [{"last_seen": None}, {"last_seen": {"$lt": now}}]}
         await self._devices.update(EVERY_TENANT, where, [change])
 
-    async def read_back(self, device_keys: Sequence[str]) -> dict[str, SeenDevice]:
+    async def profiles(self, device_keys: Sequence[str]) -> dict[str, SeenDevice]:
         found = await self._devices.find(EVERY_TENANT, {"_id": {"$in": list(device_keys)}}, projection=_PROFILE)
         return {document["_id"]: from_document(document, SeenDevice) for document in found}
 

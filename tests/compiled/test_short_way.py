@@ -196,6 +196,12 @@ async def test_every_call_of_a_connection_that_is_kept_goes_the_short_way(pair: 
     assert CountingProtocol.short - before == 5
 
 
+async def test_a_head_that_was_read_before_says_nothing_of_what_comes_behind_it(pair: Pair) -> None:
+    assert await pair.same(HOT, HOT[:-3], HOT[-3:], HOT, LAST) > 0
+    await pair.same(HOT, HOT + HOT, LAST)
+    await pair.same(HOT, HOT + b"GET / HTTP/1.1\r\n\r\n", LAST)
+
+
 async def test_half_a_body_is_no_beat(pair: Pair) -> None:
     for server in pair.servers:
         connection = await Kept.to(server.port)

@@ -1,6 +1,7 @@
 """Beats that arrive together are written together; what cannot be written is said to everyone who waits, and is not written."""
 
 import asyncio
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -75,6 +76,36 @@ async def test_more_beats_than_one_write_takes_are_written_in_turn(
     assert all(isinstance(one, BeatAck) for one in outcomes)
     assert commands.count("insert") == 3
     assert len(kept()["device_heartbeats"]) == 2 * len(DEVICES)
+
+
+async def test_while_one_write_is_under_way_the_next_begins(
+    context: Context, mongo_client: "MongoClient[dict[str, Any]]", database: str
+) -> None:
+    with failing(mongo_client, "insert", 1, blockConnection=True, blockTimeMS=1_000), counted(database) as commands:
+        slow = asyncio.create_task(record(context, owner, BeatInput(device_id="till-0")))
+        while "insert" not in commands:  # noqa: ASYNC110 - it is told in another thread
+            await asyncio.sleep(0)
+        assert (await record(context, owner, BeatInput(device_id="till-1"))).accepted
+        assert not slow.done()
+        assert (await slow).accepted
+
+
+@pytest.mark.parametrize("batch", [1, 3, 1_000])
+async def test_whenever_they_come_every_beat_is_answered_and_stored_once(
+    context: Context, kept: Kept, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr("app.realtime.intake.BATCH", batch)
+    turns = random.Random(batch)
+
+    async def beat(number: int) -> BeatAck:
+        for _ in range(turns.randrange(60)):
+            await asyncio.sleep(0)
+        return await record(context, owner, BeatInput(device_id=DEVICES[number % 5], boot_id="often", sequence=number))
+
+    outcomes = await asyncio.gather(*(beat(number) for number in range(100)))
+    assert all(one.accepted for one in outcomes)
+    assert len(kept()["device_heartbeats"]) == len(DEVICES) + 100
+    await context.intake.drain()
 
 
 @pytest.mark.parametrize("command", ["insert", "update", "find"])
