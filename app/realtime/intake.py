@@ -34,6 +34,9 @@ CAPACITY = 20_000
 AT_ONCE = 2
 """Writes under way at the same time: while the database flushes one, the next is made ready."""
 
+ENOUGH = 32
+"""Beats that have to wait before another write begins beside one that is under way: small writes cost more for each beat."""
+
 TRIES = 3
 METRICS_EVERY = timedelta(seconds=2)
 """How often mere metrics of a device are told."""
@@ -101,13 +104,19 @@ class Intake:
         waiting = _Waiting(arrived, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._queued += len(arrived)
-        # One that is done stays among them for a moment longer.
-        if not self._gathering and sum(not writer.done() for writer in self._writers) < AT_ONCE:
+        if not self._gathering and self._is_worth_a_write(beside=self._under_way()):
             self._gathering = True
             writer = asyncio.create_task(self._write_all(), name="intake")
             self._writers.add(writer)
             writer.add_done_callback(self._writers.discard)
         return await waiting.stored
+
+    def _under_way(self) -> int:
+        """One that is done stays among the writers for a moment longer."""
+        return sum(not writer.done() for writer in self._writers)
+
+    def _is_worth_a_write(self, beside: int) -> bool:
+        return beside == 0 or (beside < AT_ONCE and self._queued >= ENOUGH)
 
     async def drain(self) -> None:
         """Waits until everything that was taken is stored or refused."""
@@ -138,8 +147,8 @@ class Intake:
                 for waiting in group:
                     if not waiting.stored.done():
                         waiting.stored.set_result(seen)
-            if self._gathering or not self._queue:
-                return
+            if self._gathering or not self._queue or not self._is_worth_a_write(beside=self._under_way() - 1):
+                return  # the other writer takes what waits
             self._gathering = True
 
     def _next_group(self) -> list[_Waiting]:

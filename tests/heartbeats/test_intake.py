@@ -78,9 +78,10 @@ async def test_more_beats_than_one_write_takes_are_written_in_turn(
     assert len(kept()["device_heartbeats"]) == 2 * len(DEVICES)
 
 
-async def test_while_one_write_is_under_way_the_next_begins(
-    context: Context, mongo_client: "MongoClient[dict[str, Any]]", database: str
+async def test_while_one_write_is_under_way_the_next_begins_where_enough_wait(
+    context: Context, mongo_client: "MongoClient[dict[str, Any]]", database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("app.realtime.intake.ENOUGH", 1)
     with failing(mongo_client, "insert", 1, blockConnection=True, blockTimeMS=1_000), counted(database) as commands:
         slow = asyncio.create_task(record(context, owner, BeatInput(device_id="till-0")))
         while "insert" not in commands:  # noqa: ASYNC110 - it is told in another thread
@@ -91,10 +92,12 @@ async def test_while_one_write_is_under_way_the_next_begins(
 
 
 @pytest.mark.parametrize("batch", [1, 3, 1_000])
+@pytest.mark.parametrize("enough", [1, 5, 1_000])
 async def test_whenever_they_come_every_beat_is_answered_and_stored_once(
-    context: Context, kept: Kept, monkeypatch: pytest.MonkeyPatch, batch: int
+    context: Context, kept: Kept, monkeypatch: pytest.MonkeyPatch, batch: int, enough: int
 ) -> None:
     monkeypatch.setattr("app.realtime.intake.BATCH", batch)
+    monkeypatch.setattr("app.realtime.intake.ENOUGH", enough)
     turns = random.Random(batch)
 
     async def beat(number: int) -> BeatAck:
