@@ -275,7 +275,11 @@ async def test_configuration_is_for_the_admins_of_the_tenant(
             await act
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
 @given(rules=books)
 async def test_what_was_exported_is_imported_into_another_tenant_and_is_the_same_there(
     context: Context, rules: list[Rule]
