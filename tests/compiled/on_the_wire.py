@@ -57,18 +57,30 @@ def request(body: bytes, *lines: str, start: str = "POST /graphql HTTP/1.1", len
     return "\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + body
 
 
+class _Hearing(asyncio.Protocol):
+    """Keeps what was said before a reset, which a `StreamReader` throws away: who closes with something unread resets."""
+
+    def __init__(self) -> None:
+        self.heard = bytearray()
+        self.over = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        self.heard += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.over.set()
+
+
 async def exchange(port: int, *chunks: bytes) -> bytes:
     """All that a server says until it closes the connection. Each chunk has been read before the next is sent."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    transport, hearing = await asyncio.get_running_loop().create_connection(_Hearing, "127.0.0.1", port)
     for chunk in chunks:
-        writer.write(chunk)
-        await writer.drain()
+        transport.write(chunk)
         if len(chunks) > 1:
             await _passed_by(port)
     async with asyncio.timeout(10):
-        heard = await reader.read()
-    await _closed(writer)
-    return without_chance(heard)
+        await hearing.over.wait()
+    return without_chance(bytes(hearing.heard))
 
 
 async def _passed_by(port: int) -> None:
