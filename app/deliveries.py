@@ -7,9 +7,9 @@ import msgspec
 
 from app.audit import write_audit
 from app.context import Context
-from app.domain.delivery import HANDED_OVER, Delivery, DeliveryStatus
+from app.domain.delivery import HANDED_OVER, Delivery, DeliveryStatus, Line
 from app.domain.page import require_first
-from app.domain.tenant import Role, Scope
+from app.domain.tenant import Role, Scope, only
 from app.errors import ConflictError, NotFoundError
 from app.principal import Principal, read_scope
 from app.store.mongo import Session
@@ -38,8 +38,8 @@ async def deliveries_of(context: Context, alerts: Sequence[tuple[str, str]]) -> 
 
 
 async def retry_delivery(context: Context, principal: Principal, delivery_id: str) -> Delivery:
-    """What was given up, with all its tries anew, under the same key; a bundle with its members. Not where a later telling of the
-    alert has come after it."""
+    """What was given up, with all its tries anew, under the same key; a bundle with its members, unless some of them were tried
+    again by themselves. Not where a later telling of the alert has come after it."""
     scope = read_scope(principal, None, Role.OPERATOR)
     known = await context.store.deliveries.get(scope, delivery_id)
     if known is None:
@@ -53,8 +53,10 @@ async def retry_delivery(context: Context, principal: Principal, delivery_id: st
             raise ConflictError(f"only what is DEAD or FAILED is tried again; this one is {status}", {"status": status})
         members = await context.store.deliveries.given_up_in(given_up, session) if given_up.bundling is not None else []
         followers = await _handed_over(context, members or [given_up], session)
-        revived[:] = [_anew(given_up, context.clock.now()), *(_anew(one, None) for one in (*members, *followers))]
-        return Writes(outcomes=revived)
+        now = context.clock.now()
+        again = _each_by_itself(members, now) if given_up.by_itself else [_anew(one, None, one.bundle_id) for one in members]
+        revived[:] = [_anew(given_up, now), *again, *(_anew(one, None) for one in followers)]
+        return Writes(outcomes=[*revived, *await _left(context, given_up, session)])
 
     await transact(context, known.lane, work)
     await write_audit(context, principal, known.tenant_id, "delivery.retry", f"delivery:{known.id}", None, None)
@@ -80,9 +82,27 @@ async def _handed_over(context: Context, rows: Sequence[Delivery], session: Sess
     return [one for one in later if one.skipped_because == HANDED_OVER]
 
 
-def _anew(one: Delivery, at: datetime | None) -> Delivery:
-    """A member waits in its bundle (`at` None). Whatever is tried again by itself is in none."""
-    bundle_id = one.bundle_id if at is None else None
+async def _left(context: Context, member: Delivery, session: Session) -> list[Delivery]:
+    """The bundle that it leaves to go by itself. What is left of that would be other words under the key of the whole: from now on
+    its members go by themselves, too."""
+    if member.bundle_id is None:
+        return []
+    bundle = await context.store.deliveries.get(only(member.tenant_id), member.bundle_id, session)
+    return [] if bundle is None or bundle.status not in _GIVEN_UP else [msgspec.structs.replace(bundle, by_itself=True)]
+
+
+def _each_by_itself(members: Sequence[Delivery], now: datetime) -> list[Delivery]:
+    """Those of one line one after the other."""
+    lines: set[Line] = set()
+    revived: list[Delivery] = []
+    for one in members:
+        revived.append(_anew(one, None if one.line in lines else now))
+        lines.add(one.line)
+    return revived
+
+
+def _anew(one: Delivery, at: datetime | None, bundle_id: str | None = None) -> Delivery:
+    """What is in a bundle, or behind another, has no time of its own."""
     return msgspec.structs.replace(
         one,
         status=DeliveryStatus.PENDING,

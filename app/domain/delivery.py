@@ -44,7 +44,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
     While it is SENDING, another may take it from `next_attempt_at` on; PENDING without that time waits for the telling before
     it, or in the bundle `bundle_id`. `by_itself` says that it was, or was about to be, told alone under its own key, and so is in no
-    bundle any more. `held` is why it waits to be told with others, `not_before` until when. A bundle has no event of its own but the
+    bundle any more; of a bundle, that its members are. `held` is why it waits to be told with others, `not_before` until when. A bundle has no event of its own but the
     `alert_ids` of its members; `sent_at` while it is SENDING says that it went out and its members are still to be told so.
     """
 
