@@ -1,4 +1,4 @@
-"""A gateway that beats for a fleet over several API processes in turn, and sends again what was not acknowledged."""
+"""A gateway that beats for a fleet over API processes in turn, and sends again what was not acknowledged."""
 
 import asyncio
 import contextlib
@@ -11,17 +11,16 @@ import msgspec
 
 from bench.fleet import BEATS, beat_input, body
 
-BATCH = 25
 _AGAIN_SEC = 0.2
 _CALL_SEC = 10.0
 
 
 class Gateway:
-    """`acknowledged` are (device, sequence) of all beats that an API has answered for; `longest_wait_sec` is how long the
+    """It beats for everybody each `every_sec`, in calls of `batch`. `acknowledged` are (device, sequence) of all beats that an API has answered for; `longest_wait_sec` is how long the
     slowest call took from its first try to its acknowledgement."""
 
     def __init__(
-        self, ports: Sequence[int], tenant_id: str, authorization: str, devices: Sequence[str], every_sec: float
+        self, ports: Sequence[int], tenant_id: str, authorization: str, devices: Sequence[str], every_sec: float, batch: int
     ) -> None:
         self.silent: set[str] = set()
         self.acknowledged: set[tuple[str, int]] = set()
@@ -31,7 +30,7 @@ class Gateway:
         self._urls = itertools.cycle([f"http://127.0.0.1:{port}/graphql" for port in ports])
         self._headers = {"authorization": authorization, "content-type": "application/json"}
         self._tenant_id = tenant_id
-        self._groups = [list(devices[start : start + BATCH]) for start in range(0, len(devices), BATCH)]
+        self._groups = [list(devices[start : start + batch]) for start in range(0, len(devices), batch)]
         self._pause = every_sec / len(self._groups)
         self._turned = asyncio.Condition()
 

@@ -19,20 +19,18 @@ from rich.table import Table
 
 from app.clock import ManualClock
 from app.context import Context, open_context
-from app.domain.alert import Severity
 from app.domain.beat import Beat
 from app.domain.device import Device, DeviceStatus
 from app.domain.ids import device_key, lane_of
-from app.domain.rule import Aggregation, Comparison, MetricCondition, Rule
 from app.domain.tenant import EVERY_TENANT, Tenant
 from app.embedded import embedded_servers, mongo_uri, redis_url
 from app.seed import seed_context
 from app.settings import read_settings
 from app.store.encoding import to_document
+from bench.rules import RULES, add_rules
 from jobs.ticks import run_tick, ticks_of
 
 TENANTS = 8
-RULES = 20
 EVERY_SEC = 15.0
 AT_ONCE = 5_000
 OFFLINE_SEC = 3_600
@@ -64,32 +62,12 @@ async def add_fleet(context: Context, clock: ManualClock, devices: int) -> list[
     now = clock.now()
     for number in range(TENANTS):
         await context.store.tenants.insert(Tenant(id=f"tenant-{number}", name=f"Tenant {number}", created_at=now))
-    await _add_rules(context, now)
+    await add_rules(context)
     names = [(f"tenant-{number % TENANTS}", f"device-{number}") for number in range(devices)]
     collection = context.mongo.tenant_collection("devices")
     for start in range(0, devices, AT_ONCE):
         await collection.insert(EVERY_TENANT, [to_document(_device(*one, now)) for one in names[start : start + AT_ONCE]])
     return names
-
-
-async def _add_rules(context: Context, now: datetime) -> None:
-    kept = await context.store.rules.applying([])
-    for number in range(RULES - len(kept)):
-        # Of a gauge that nobody sends, and of one that everybody does.
-        windowed = number % 4 == 0 or number % 8 == 2
-        aggregation, window = (Aggregation.AVG, 300) if windowed else (Aggregation.LAST, 0)
-        condition = MetricCondition(
-            metric=("queueDepth", "temperature", "cpuUsage", "memoryUsage")[number % 4],
-            comparison=Comparison.GT,
-            threshold=95 + number / 10,
-            aggregation=aggregation,
-            window_sec=window,
-        )
-        key = f"bench_{number}"
-        rule = Rule(
-            id=key, tenant_id=None, key=key, name=key, severity=Severity.LOW, condition=condition, created_at=now, updated_at=now
-        )
-        assert await context.store.rules.insert(rule)
 
 
 def _device(tenant_id: str, device_id: str, now: datetime) -> Device:

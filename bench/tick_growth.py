@@ -23,8 +23,9 @@ from app.domain.ids import device_key
 from app.domain.tenant import EVERY_TENANT
 from app.store.intakes import IntakeRecord
 from bench.results import Comparison, Sample, compared, side, to_plain
+from bench.rules import RULES
 from bench.stage import Stage, staged
-from bench.tick import EVERY_SEC, OFFLINE_SEC, RULES, add_fleet, beat
+from bench.tick import EVERY_SEC, OFFLINE_SEC, add_fleet, beat
 from bench.usage import cpu_sec
 from jobs.ticks import run_tick, ticks_of
 

@@ -19,7 +19,7 @@ import msgspec
 
 from app.domain.ids import device_key
 from bench.fleet import BEATS, add_devices, add_tenant, beat_input
-from bench.growth.gateway import Gateway
+from bench.gateway import Gateway
 from bench.growth.layout import Layout, laid_out
 from bench.growth.streams import Event, EventStream, HealthStream
 from bench.rounds import LostError
@@ -29,6 +29,7 @@ APIS = WORKERS = 3
 DEVICES, SILENT = 300, 40
 OFFLINE_SEC, BEAT_SEC = 6, 1.5
 PROBES = 60
+BATCH = 25
 TENANT = "failover"
 RULE = "device_offline"
 _PATIENCE_SEC = 90.0
@@ -90,7 +91,7 @@ class _Drill:
         workers = await self._workers()
         crossed = await self._cross(apis, devices[:PROBES])
         ports = [api.port for api in apis]
-        gateway = Gateway(ports, TENANT, self._admin, devices, BEAT_SEC)
+        gateway = Gateway(ports, TENANT, self._admin, devices, BEAT_SEC, BATCH)
         cursor = await self._cursor(apis[0])
         streams = [EventStream(ports[turn:] + ports[:turn], self._admin, cursor) for turn in range(APIS)]
         random.Random(7).shuffle(devices)

@@ -5,21 +5,18 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from app.context import Context
-from app.domain.alert import Severity
 from app.domain.beat import Beat
 from app.domain.device import Device, DeviceStatus
 from app.domain.ids import LANES, device_key, lane_of
-from app.domain.rule import Aggregation, Comparison, MetricCondition, Rule
 from app.domain.tenant import EVERY_TENANT, Tenant
 from app.store.encoding import to_document
+from bench.rules import add_rules
 
-RULES = 20
 OFFLINE_SEC = 120
 AT_ONCE = 5_000
 OF_VERSION = 10
 VERSION = "4.2.0"
 NEVER_DUE = timedelta(days=30)
-_GAUGES = ("queueDepth", "temperature", "cpuUsage", "memoryUsage")
 
 
 def one_a_lane() -> list[str]:
@@ -40,20 +37,7 @@ async def add_tenants_and_rules(context: Context) -> None:
     now = context.clock.now()
     for tenant_id in TENANTS:
         await context.store.tenants.insert(Tenant(id=tenant_id, name=tenant_id, created_at=now))
-    for number in range(RULES - len(await context.store.rules.applying([]))):
-        aggregation, window = (Aggregation.AVG, 300) if number % 4 == 0 else (Aggregation.LAST, 0)
-        condition = MetricCondition(
-            metric=_GAUGES[number % 4],
-            comparison=Comparison.GT,
-            threshold=95 + number / 10,
-            aggregation=aggregation,
-            window_sec=window,
-        )
-        key = f"growth_{number}"
-        rule = Rule(
-            id=key, tenant_id=None, key=key, name=key, severity=Severity.LOW, condition=condition, created_at=now, updated_at=now
-        )
-        assert await context.store.rules.insert(rule)
+    await add_rules(context)
 
 
 async def add_devices(context: Context, first: int, last: int) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 import random
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -15,9 +14,11 @@ from app.clock import ManualClock
 from app.context import open_context
 from app.domain.tenant import only
 from bench import tick as bench_tick
-from bench.fleet import BEATS, add_devices, add_tenant, beat_input, body
+from bench.fleet import add_devices, add_tenant
+from bench.gateway import Gateway
 from bench.results import Comparison, Sample, compared, side
 from bench.rounds import Effort, LostError
+from bench.rules import RULES
 from bench.stage import Server, Stage
 from bench.tick_growth import QUICK as QUICK_GROWTH, Size as Growth, growth
 from bench.usage import cpu_sec
@@ -42,7 +43,7 @@ async def tick(stage: Stage, effort: Effort) -> dict[str, Comparison]:
     for kind, words in (("busy", "every device beat since the last one"), ("idle", "nothing new")):
         pairs = zip(figures[kind], figures[f"{kind}_cpu"], strict=True)
         samples = [{"seconds": seconds, "cpu_sec": cpu} for seconds, cpu in pairs]
-        what = f"a rule tick over {devices:,} devices and {bench_tick.RULES} rules, in one process: {words}"
+        what = f"a rule tick over {devices:,} devices and {RULES} rules, in one process: {words}"
         found[kind] = compared(what, {"ours": side(samples)})
     return found | await growth(stage, QUICK_GROWTH if effort.quick else Growth())
 
@@ -56,12 +57,12 @@ async def offline_detect(stage: Stage, effort: Effort) -> Comparison:
     devices = list(await add_devices(stage.context, TENANT, fleet, offline_sec))
     random.Random(2026).shuffle(devices)
     api, worker = await stage.ours(), await stage.worker()
-    beating = _Beating(stage, api, devices, beat_sec)
+    gateway = Gateway([api.port], TENANT, stage.person([TENANT]), devices, beat_sec, BATCH)
     heard: dict[str, datetime] = {}
-    async with _background(beating.run()), _background(_listen(stage, api, heard)):
-        await beating.until_round(2)
+    async with _background(gateway.run()), _background(_listen(stage, api, heard)):
+        await gateway.until_rounds(3)
         gone = set(random.Random(7).sample(devices, silent))
-        beating.silent = gone
+        gateway.silent = gone
         cpu, began = _cpu(api, worker), asyncio.get_running_loop().time()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(2 * offline_sec + beat_sec + 20):
@@ -69,6 +70,8 @@ async def offline_detect(stage: Stage, effort: Effort) -> Comparison:
                     await asyncio.sleep(0.1)
         seconds = asyncio.get_running_loop().time() - began
         took = {name: after - cpu[name] for name, after in _cpu(api, worker).items()}
+    if gateway.refused:
+        raise LostError(f"{gateway.refused} calls of {BATCH} beats were not taken at once")
     if heard.keys() != gone:
         raise LostError(f"{len(gone - heard.keys())} of {silent} were not noticed; {len(heard.keys() - gone)} were that beat")
     late = await _late(stage, heard, offline_sec)
@@ -83,45 +86,6 @@ async def offline_detect(stage: Stage, effort: Effort) -> Comparison:
     memory = worker.memory()
     stage.stop(api, worker)
     return compared(what, {"ours": side([sample], memory)})
-
-
-class _Beating:
-    """A gateway that beats for a fleet in calls of a hundred, evenly over time."""
-
-    def __init__(self, stage: Stage, api: Server, devices: list[str], beat_sec: float) -> None:
-        self.silent: set[str] = set()
-        self._url = f"http://127.0.0.1:{api.port}/graphql"
-        self._headers = {"authorization": stage.person([TENANT]), "content-type": "application/json"}
-        self._groups = [devices[start : start + BATCH] for start in range(0, len(devices), BATCH)]
-        self._pause = beat_sec / len(self._groups)
-        self._rounds = 0
-        self._turned = asyncio.Event()
-
-    async def run(self) -> None:
-        chance, loop = random.Random(2026), asyncio.get_running_loop()
-        async with aiohttp.ClientSession(headers=self._headers) as session, asyncio.TaskGroup() as calls:
-            began = loop.time()
-            for number in itertools.count():
-                await asyncio.sleep(began + number * self._pause - loop.time())
-                if number % len(self._groups) == 0:
-                    self._rounds += 1
-                    self._turned.set()
-                ids = [one for one in self._groups[number % len(self._groups)] if one not in self.silent]
-                if ids:
-                    inputs = [beat_input(TENANT, one, number, chance) for one in ids]
-                    calls.create_task(self._beat(session, body(BEATS, {"inputs": inputs}), len(ids)))
-
-    async def until_round(self, rounds: int) -> None:
-        """Until everybody has beaten so often."""
-        while self._rounds <= rounds:
-            self._turned.clear()
-            await self._turned.wait()
-
-    async def _beat(self, session: aiohttp.ClientSession, call: str, count: int) -> None:
-        async with session.post(self._url, data=call) as answer:
-            said = msgspec.json.decode(await answer.read())
-        if said.get("errors") or said["data"]["heartbeats"]["accepted"] != count:
-            raise LostError(f"{count} beats were not taken: {said}")
 
 
 async def _listen(stage: Stage, api: Server, heard: dict[str, datetime]) -> None:

@@ -25,7 +25,7 @@ class Call:
 
 @dataclass
 class Receiver:
-    """`always` has what a path is answered each time. Else `answers` are given one after the other: a status, or "reset", "amid" (cut in the head), "half" (cut in the body), "hang",
+    """`always` has what a path is answered each time. Else `answers` are given one after the other: a status, or "reset", "amid" (cut in the head), "half" (cut in the body), "hang" (until it is `over`),
     "refused, in half" or "endless"; then 200. `body` and `headers` go with every status."""
 
     url: str = ""
@@ -34,6 +34,7 @@ class Receiver:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     calls: list[Call] = field(default_factory=list)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
     _came: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def until(self, count: int) -> list[Call]:
@@ -54,7 +55,7 @@ class Receiver:
             return web.Response(status=answer, headers=self.headers, body=self.body)
         assert request.transport is not None
         if answer == "hang":
-            await asyncio.sleep(60)
+            await self.over.wait()
         if answer == "endless":
             await _pour(request)
         request.transport.write(_BEGUN.get(answer, b""))
@@ -94,4 +95,5 @@ async def receiving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver
     try:
         yield receiver
     finally:
+        receiver.over.set()
         await runner.cleanup()

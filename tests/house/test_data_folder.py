@@ -19,8 +19,8 @@ def test_a_second_instance_on_the_same_data_is_refused_with_the_first_ones_proce
 
 
 def test_the_lock_of_a_killed_instance_holds_nobody_back(tmp_path: Path) -> None:
-    program = "import sys, time; from pathlib import Path; from app.data_folder import DataFolder\n"
-    program += "with DataFolder(Path(sys.argv[1])).locked(): print('locked', flush=True); time.sleep(60)"
+    program = "import signal, sys; from pathlib import Path; from app.data_folder import DataFolder\n"
+    program += "with DataFolder(Path(sys.argv[1])).locked(): print('locked', flush=True); signal.pause()"
     holder = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE)
     assert holder.stdout is not None
     with holder.stdout:

@@ -85,8 +85,8 @@ def test_a_free_port_is_the_wished_one_where_it_can_be() -> None:
 
 def test_servers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from app.embedded import start_redis\n"
-        "print(start_redis(Path(sys.argv[1]), wished_port=0).child.pid, flush=True); time.sleep(60)"
+        "import signal, sys; from pathlib import Path; from app.embedded import start_redis\n"
+        "print(start_redis(Path(sys.argv[1]), wished_port=0).child.pid, flush=True); signal.pause()"
     )
     parent = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, cwd=Path.cwd())
     assert parent.stdout is not None

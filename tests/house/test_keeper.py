@@ -14,7 +14,7 @@ from app.log_watch import LogWatch
 
 
 def sleeper(folder: Path) -> Child:
-    return spawn("sleeper", [sys.executable, "-c", "import time; time.sleep(60)"], folder / "sleeper.log")
+    return spawn("sleeper", [sys.executable, "-c", "import signal; signal.pause()"], folder / "sleeper.log")
 
 
 def until_it_says(keeper: Keeper, word: str) -> str:
@@ -65,7 +65,7 @@ def test_a_start_that_fails_is_tried_again(tmp_path: Path) -> None:
 
 
 def test_what_does_not_stop_when_asked_is_killed(tmp_path: Path) -> None:
-    program = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    program = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); signal.pause()"
     child = spawn("deaf", [sys.executable, "-c", program], tmp_path / "deaf.log")
     while "deaf" not in child.last_lines():
         assert not child.wait(0.02)

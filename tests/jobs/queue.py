@@ -8,7 +8,8 @@ from arq.worker import Worker
 from app.context import Context
 from app.realtime.bus import FAST_QUEUE
 from jobs.queue import Queue, close_pool, decode, encode, open_pool
-from jobs.worker import functions
+from jobs.worker import functions, work_until
+from tests.evaluation.fleet import Fleet
 
 
 class Queues:
@@ -46,6 +47,29 @@ async def work_off(context: Context) -> Worker:
     finally:
         await close_pool(pool)
     return worker
+
+
+async def goes_on_through(fleet: Fleet, context: Context, queue: Queue, outage: Callable[[], Awaitable[None]]) -> None:
+    """A worker opens an alert, Redis has its outage, and the worker resolves the alert by a job of the new Redis."""
+    stopping = asyncio.Event()
+
+    async def opened() -> bool:
+        return await fleet.told() == [("till-1", "OPENED")]
+
+    async def resolved() -> bool:
+        return await fleet.told() == [("till-1", "OPENED"), ("till-1", "RESOLVED")]
+
+    async def put() -> bool:
+        return await queue.put("sweep", "again", fleet.lane)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(work_until(context, stopping))
+        await until(opened)
+        await outage()
+        await fleet.beat("till-1")
+        await until(put)
+        await until(resolved)
+        stopping.set()
 
 
 async def until(is_so: Callable[[], Awaitable[bool]]) -> None:

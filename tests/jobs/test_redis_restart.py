@@ -8,9 +8,8 @@ import pytest
 
 from app.context import Context
 from app.embedded import Server, redis_url as url_of, start_redis
-from jobs.worker import work_until
 from tests.evaluation.fleet import Fleet
-from tests.jobs.queue import Queues, until
+from tests.jobs.queue import Queues, goes_on_through
 
 
 class OwnRedis:
@@ -43,22 +42,7 @@ def redis_url(own_redis: OwnRedis) -> str:
 async def test_a_worker_goes_on_after_redis_was_restarted(
     fleet: Fleet, context: Context, queues: Queues, own_redis: OwnRedis
 ) -> None:
-    queue, stopping = queues.at(context.settings.redis_url), asyncio.Event()
-
-    async def opened() -> bool:
-        return await fleet.told() == [("till-1", "OPENED")]
-
-    async def resolved() -> bool:
-        return await fleet.told() == [("till-1", "OPENED"), ("till-1", "RESOLVED")]
-
-    async def put() -> bool:
-        return await queue.put("sweep", "again", fleet.lane)
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(work_until(context, stopping))
-        await until(opened)
+    async def outage() -> None:
         await asyncio.to_thread(own_redis.restart)
-        await fleet.beat("till-1")
-        await until(put)
-        await until(resolved)
-        stopping.set()
+
+    await goes_on_through(fleet, context, queues.at(context.settings.redis_url), outage)

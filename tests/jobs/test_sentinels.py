@@ -13,9 +13,8 @@ from app.child import Child, spawn
 from app.context import Context
 from app.embedded import HOST, find_redis_server, free_port
 from app.realtime.bus import ALERTS, open_bus
-from jobs.worker import work_until
 from tests.evaluation.fleet import Fleet
-from tests.jobs.queue import Queues, until
+from tests.jobs.queue import Queues, goes_on_through, until
 
 _START_SEC = 15.0
 
@@ -112,22 +111,7 @@ async def test_the_bell_rings_again_at_the_new_master(watched: Watched) -> None:
 
 
 async def test_a_worker_goes_on_at_the_new_master(fleet: Fleet, context: Context, queues: Queues, watched: Watched) -> None:
-    queue, stopping = queues.at(watched.url), asyncio.Event()
-
-    async def opened() -> bool:
-        return await fleet.told() == [("till-1", "OPENED")]
-
-    async def resolved() -> bool:
-        return await fleet.told() == [("till-1", "OPENED"), ("till-1", "RESOLVED")]
-
-    async def put() -> bool:
-        return await queue.put("sweep", "again", fleet.lane)
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(work_until(context, stopping))
-        await until(opened)
+    async def outage() -> None:
         watched.master.kill()
-        await fleet.beat("till-1")
-        await until(put)
-        await until(resolved)
-        stopping.set()
+
+    await goes_on_through(fleet, context, queues.at(watched.url), outage)
