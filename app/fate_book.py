@@ -35,7 +35,7 @@ class FateBook:
         self._parents: dict[str, list[Alert]] = {}
         self._standings: dict[tuple[Group, str], Standing] = {}
         self._silent: dict[tuple[int, int | None, float], Counter[Group]] = {}
-        self._may_have_fallen: dict[tuple[Group, str], bool] = {}
+        self._may_have_fallen: dict[tuple[Group, str, float], bool] = {}
 
     async def thresholds(self, tenant_id: str) -> FateThresholds:
         if tenant_id not in self._tenants:
@@ -104,7 +104,7 @@ class FateBook:
 
         Reads as many devices as are silent, however many there are.
         """
-        key = group, rule.key
+        key = group, rule.key, after
         if key not in self._may_have_fallen:
             self._may_have_fallen[key] = await self._are_many_silent(rule, group, after, now)
         return self._may_have_fallen[key]
@@ -122,9 +122,10 @@ class FateBook:
 
     async def _silent_in_lane(self, rule: Rule, tenant_id: str, after: float, now: datetime) -> Counter[Group]:
         lane, own = lane_of(tenant_id), own_after(rule)
-        key = lane, own, after
+        # Tenants of one lane differ in their usual time: what was counted for a short one misses what is silent for a long one.
+        longest = after if own is not None else max(after, await self._usual_after(tenant_id))
+        key = lane, own, longest
         if key not in self._silent:
-            longest = after if own is not None else max(after, await self._usual_after(tenant_id))
             until = now + timedelta(seconds=longest / 2)
             self._silent[key] = await self._context.store.siblings.silent(lane, own, until, now)
         return self._silent[key]
