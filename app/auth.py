@@ -23,12 +23,15 @@ NOTE_WITHIN_SEC = 1.0
 """How long a call waits at most for the note that somebody was here."""
 
 _SCHEMES = "`Bearer <token>` for people and keys, `Device <token>` for devices"
+_DEVICE_TOKEN = f"Device {DEVICE}_"
 _log = structlog.get_logger(__name__)
 
 
-async def authenticate(context: Context, authorization: str | None, api_key: str | None, ip: str | None) -> Principal:
-    """Who calls; ANONYMOUS without credentials. Raises UnauthenticatedError for credentials that do not hold."""
-    scheme, token = _read(authorization, api_key)
+async def authenticate(context: Context, authorization: str | None, ip: str | None) -> Principal:
+    """Who calls; ANONYMOUS without credentials. A key that came in `X-API-Key` has that as its scheme.
+
+    Raises UnauthenticatedError for credentials that do not hold."""
+    scheme, token = _read(authorization)
     if token is None:
         principal = ANONYMOUS
     elif scheme == "device":
@@ -42,7 +45,7 @@ async def authenticate(context: Context, authorization: str | None, api_key: str
 
 def recall(context: Context, authorization: str | None, ip: str | None) -> Principal | None:
     """A device whose token held a moment ago; None where `authenticate` has to look. What that says, this says."""
-    if authorization is None or not authorization.startswith("Device "):
+    if authorization is None or not authorization.startswith(_DEVICE_TOKEN):
         return None
     principal = context.credentials.programs.get(hash_token(authorization[7:]), context.clock.now())
     if principal is None or principal.ip == ip:
@@ -50,15 +53,16 @@ def recall(context: Context, authorization: str | None, ip: str | None) -> Princ
     return msgspec.structs.replace(principal, ip=ip)
 
 
-def _read(authorization: str | None, api_key: str | None) -> tuple[str, str | None]:
-    """The scheme and the token; `Authorization` wins over `X-API-Key`."""
+def _read(authorization: str | None) -> tuple[str, str | None]:
+    """The scheme and the token."""
     if authorization is None:
-        token = None if api_key is None else api_key.strip()
-        if token is not None and not (_is_sane(token) and token.startswith(f"{API_KEY}_")):
-            raise UnauthenticatedError("X-API-Key does not hold a key of Fleetbeat")
-        return "bearer", token
+        return "bearer", None
     scheme, _, token = authorization.strip().partition(" ")
     scheme, token = scheme.lower(), token.strip()
+    if scheme == "x-api-key":
+        if not (_is_sane(token) and token.startswith(f"{API_KEY}_")):
+            raise UnauthenticatedError("X-API-Key does not hold a key of Fleetbeat")
+        return "bearer", token
     if scheme not in ("bearer", "device") or not _is_sane(token):
         raise UnauthenticatedError(f"Authorization should be {_SCHEMES}")
     if scheme == "bearer" and token.startswith(f"{DEVICE}_"):
@@ -93,13 +97,15 @@ async def _note_person(context: Context, person: Principal, now: datetime) -> No
 
 
 async def _device(context: Context, token: str, ip: str | None) -> Principal:
+    found_by = token_id(token, DEVICE)
+    if found_by is None:
+        raise UnauthenticatedError("the device token is not known")
     now, key = context.clock.now(), hash_token(token)
     known = context.credentials.programs.get(key, now)
     if known is not None:
         return known
-    found_by = token_id(token, DEVICE)
-    device = None if found_by is None else await context.store.devices.by_token_id(found_by)
-    if device is None or found_by is None:
+    device = await context.store.devices.by_token_id(found_by)
+    if device is None:
         raise UnauthenticatedError("the device token is not known")
     principal = msgspec.structs.replace(_as_principal(device, found_by, key, now), ip=ip)
     context.credentials.programs.put(key, principal, _until(now, principal.expires_at))

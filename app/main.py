@@ -127,7 +127,7 @@ def _graphql(context: Context, hub: Hub) -> FleetbeatGraphQL:
     settings = context.settings
 
     async def who(authorization: str | None, ip: str | None) -> Principal:
-        principal = await authenticate(context, authorization, None, ip)
+        principal = await authenticate(context, authorization, ip)
         note_principal(principal.id)
         return principal
 

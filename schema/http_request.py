@@ -53,15 +53,16 @@ class Head:
 
     @property
     def authorization(self) -> str | None:
-        """The header, or the API key of programs that cannot set it."""
-        authorization = self.get(b"authorization")
-        if authorization is None and (key := self.get(b"x-api-key")) is not None:
-            return f"Bearer {key}"
-        return authorization
+        return authorization_of(self.get(b"authorization"), self.get(b"x-api-key"))
 
     @property
     def query_params(self) -> QueryParams:
         return QueryParams(self._query_string)
+
+
+def authorization_of(authorization: str | None, api_key: str | None) -> str | None:
+    """The header, or the key of programs that cannot set it, under the name of the header that it came in."""
+    return f"X-API-Key {api_key}" if authorization is None and api_key is not None else authorization
 
 
 def head_of(scope: Scope) -> Head:

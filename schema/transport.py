@@ -84,11 +84,3 @@ class Served(Protocol):
 
 def address_of(connection: HTTPConnection) -> str | None:
     return connection.client.host if connection.client is not None else None
-
-
-def authorization_of(connection: HTTPConnection) -> str | None:
-    """The header, or the API key of programs that cannot set it."""
-    authorization = connection.headers.get("authorization")
-    if authorization is None and (key := connection.headers.get("x-api-key")) is not None:
-        return f"Bearer {key}"
-    return authorization

@@ -5,7 +5,8 @@ from typing import Any, cast
 from starlette.websockets import WebSocket
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
 
-from schema.transport import Served, address_of, authorization_of
+from schema.http_request import authorization_of
+from schema.transport import Served, address_of
 from schema.websocket import StrictWebSocket
 from schema.ws_admission import Handshake
 from schema.ws_connection import Connection
@@ -18,7 +19,9 @@ class TransportWSHandler(BaseGraphQLTransportWSHandler[object, None]):
         super().__init__(view=cast(Any, view), websocket=websocket, context=context, **strawberry)
         self._view = view
         self._protocol = websocket.protocol
-        self._handshake = Handshake(authorization_of(context), address_of(context))
+        headers = context.headers
+        authorization = authorization_of(headers.get("authorization"), headers.get("x-api-key"))
+        self._handshake = Handshake(authorization, address_of(context))
 
     async def handle(self) -> None:
         socket = self._protocol.hand_over()

@@ -36,6 +36,11 @@ both = person("bea", Role.ADMIN, "acme", "umbrella")
 root = person("root", Role.SUPER_ADMIN)
 
 
+def as_key(token: str) -> str:
+    """An API key as it comes in its own header."""
+    return f"X-API-Key {token}"
+
+
 def bearer(principal: Principal, expires_at: datetime = NOW + timedelta(hours=1), **claims: Any) -> str:
     """The Authorization header of a person; `claims` are added to the token's, or replace them."""
     said = {

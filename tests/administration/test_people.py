@@ -18,7 +18,7 @@ from tests.cast import NOW, SECRET, bearer, mate, open_test_context, owner, root
 
 
 async def sign_in(context: Context, authorization: str | None, ip: str | None = None) -> Any:
-    return await authenticate(context, authorization, None, ip)
+    return await authenticate(context, authorization, ip)
 
 
 async def test_a_token_says_who_somebody_is(context: Context) -> None:

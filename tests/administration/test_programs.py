@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from app.api_keys import ApiKeyInput, create_api_key, list_api_keys, revoke_api_key
-from app.auth import authenticate
+from app.auth import authenticate, recall
 from app.clock import ManualClock
 from app.context import Context
 from app.domain.device import Device, DeviceStatus, DeviceToken
@@ -15,7 +15,7 @@ from app.errors import BadInputError, FleetbeatError, ForbiddenError, NotFoundEr
 from app.principal import Principal, PrincipalKind
 from app.store.encoding import to_document
 from app.tokens import API_KEY, DEVICE, NewToken, new_token
-from tests.cast import NOW, both, mate, outsider, owner, root, viewer
+from tests.cast import NOW, as_key, bearer, both, mate, outsider, owner, root, viewer
 
 
 async def add_device(context: Context, *tokens: tuple[NewToken, datetime | None], retired: bool = False) -> None:
@@ -38,7 +38,7 @@ async def add_device(context: Context, *tokens: tuple[NewToken, datetime | None]
 
 
 async def as_device(context: Context, token: str) -> Principal:
-    return await authenticate(context, f"Device {token}", None, None)
+    return await authenticate(context, f"Device {token}", None)
 
 
 async def test_a_device_is_itself_and_nothing_else(context: Context) -> None:
@@ -99,13 +99,13 @@ async def test_a_device_token_is_read_again_after_five_seconds(context: Context,
 
 async def test_a_device_token_under_the_wrong_scheme_says_so(context: Context) -> None:
     with pytest.raises(UnauthenticatedError, match="Device <token>"):
-        await authenticate(context, f"Bearer {new_token(DEVICE).token}", None, None)
+        await authenticate(context, f"Bearer {new_token(DEVICE).token}", None)
 
 
 async def test_a_key_works_as_a_bearer_and_as_x_api_key(context: Context) -> None:
     key, token = await create_api_key(context, owner, ApiKeyInput(name="gateway", role=Role.OPERATOR))
-    for authorization, header in ((f"Bearer {token}", None), (None, token)):
-        principal = await authenticate(context, authorization, header, "192.0.2.9")
+    for authorization in (f"Bearer {token}", as_key(token)):
+        principal = await authenticate(context, authorization, "192.0.2.9")
         expected = (PrincipalKind.API_KEY, f"key:{key.id}", Role.OPERATOR, frozenset({"acme"}), None, "192.0.2.9")
         assert (
             principal.kind,
@@ -117,9 +117,22 @@ async def test_a_key_works_as_a_bearer_and_as_x_api_key(context: Context) -> Non
         ) == expected
 
 
+async def test_a_key_that_just_worked_is_no_device_token(context: Context) -> None:
+    _, token = await create_api_key(context, owner, ApiKeyInput(name="gateway", role=Role.OPERATOR))
+    await authenticate(context, as_key(token), None)
+    assert recall(context, f"Device {token}", None) is None
+    with pytest.raises(UnauthenticatedError, match="device token"):
+        await authenticate(context, f"Device {token}", None)
+
+
+async def test_a_person_does_not_sign_in_with_the_header_of_keys(context: Context) -> None:
+    with pytest.raises(UnauthenticatedError, match="X-API-Key"):
+        await authenticate(context, as_key(bearer(owner).removeprefix("Bearer ")), None)
+
+
 async def test_a_key_may_be_limited_to_devices(context: Context) -> None:
     _, token = await create_api_key(context, owner, ApiKeyInput(name="gateway", role=Role.OPERATOR, device_ids=["a", "b", "a"]))
-    principal = await authenticate(context, None, token, None)
+    principal = await authenticate(context, as_key(token), None)
     assert principal.device_keys == frozenset({"acme:a", "acme:b"})
 
 
@@ -135,10 +148,10 @@ async def test_the_secret_of_a_key_is_not_kept(context: Context) -> None:
 
 async def test_a_revoked_key_stops_at_once_in_the_process_that_revoked_it(context: Context) -> None:
     key, token = await create_api_key(context, owner, ApiKeyInput(name="gateway", role=Role.VIEWER))
-    await authenticate(context, None, token, None)
+    await authenticate(context, as_key(token), None)
     assert await revoke_api_key(context, owner, key.id) is True
     with pytest.raises(UnauthenticatedError, match="revoked"):
-        await authenticate(context, None, token, None)
+        await authenticate(context, as_key(token), None)
     assert await revoke_api_key(context, owner, key.id) is False
     assert await list_api_keys(context, owner, None) == []
 
@@ -146,27 +159,27 @@ async def test_a_revoked_key_stops_at_once_in_the_process_that_revoked_it(contex
 async def test_a_key_ends_when_it_was_made_to_end(context: Context, clock: ManualClock) -> None:
     wanted = ApiKeyInput(name="gateway", role=Role.VIEWER, expires_at=NOW + timedelta(seconds=2))
     _, token = await create_api_key(context, owner, wanted)
-    await authenticate(context, None, token, None)
+    await authenticate(context, as_key(token), None)
     clock.advance(2)
     with pytest.raises(UnauthenticatedError, match="expired"):
-        await authenticate(context, None, token, None)
+        await authenticate(context, as_key(token), None)
 
 
 async def test_the_use_of_a_key_is_written_down_once_a_minute(context: Context, clock: ManualClock) -> None:
     _, token = await create_api_key(context, owner, ApiKeyInput(name="gateway", role=Role.VIEWER))
     for wait in (0, 30, 29):
         clock.advance(wait)
-        await authenticate(context, None, token, None)
+        await authenticate(context, as_key(token), None)
     assert [key.last_used_at for key in await list_api_keys(context, owner, "acme")] == [NOW]
     clock.advance(1)
-    await authenticate(context, None, token, None)
+    await authenticate(context, as_key(token), None)
     assert [key.last_used_at for key in await list_api_keys(context, owner, "acme")] == [NOW + timedelta(minutes=1)]
 
 
 @pytest.mark.parametrize("header", ["", "nonsense", "fbk_", "fbk_a_b", "fbd_a_b", "eyJhbGciOiJIUzI1NiJ9.e30.x"])
 async def test_what_is_no_key_is_refused(context: Context, header: str) -> None:
     with pytest.raises(UnauthenticatedError):
-        await authenticate(context, None, header, None)
+        await authenticate(context, as_key(header), None)
 
 
 async def test_every_bad_field_of_a_key_is_named(context: Context) -> None:
@@ -195,7 +208,7 @@ async def test_only_an_admin_of_the_tenant_makes_its_keys(
 
 async def test_a_key_makes_no_keys(context: Context) -> None:
     _, token = await create_api_key(context, owner, ApiKeyInput(name="gateway", role=Role.ADMIN))
-    program = await authenticate(context, None, token, None)
+    program = await authenticate(context, as_key(token), None)
     with pytest.raises(ForbiddenError, match="people"):
         await create_api_key(context, program, ApiKeyInput(name="another", role=Role.VIEWER))
 

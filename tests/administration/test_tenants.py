@@ -153,7 +153,7 @@ async def test_a_bad_site_is_refused_with_every_bad_field(context: Context) -> N
 async def test_members_are_seen_in_the_tenants_that_one_shares_with_them(context: Context, clock: ManualClock) -> None:
     for who in (root, both, owner, outsider):
         clock.advance(1)
-        await authenticate(context, bearer(who), None, None)
+        await authenticate(context, bearer(who), None)
     assert [member.id for member in await list_members(context, mate, None)] == [owner.id, both.id]
     assert (await list_members(context, mate, None))[1].tenant_ids == ["acme"]
     assert [member.id for member in await list_members(context, root, None)] == [outsider.id, owner.id, both.id, root.id]
@@ -162,9 +162,9 @@ async def test_members_are_seen_in_the_tenants_that_one_shares_with_them(context
 
 
 async def test_a_member_is_as_the_last_token_says(context: Context, clock: ManualClock) -> None:
-    await authenticate(context, bearer(owner), None, None)
+    await authenticate(context, bearer(owner), None)
     clock.advance(60)
-    await authenticate(context, bearer(person(owner.id, Role.VIEWER, "umbrella")), None, None)
+    await authenticate(context, bearer(person(owner.id, Role.VIEWER, "umbrella")), None)
     assert await list_members(context, mate, None) == []
     assert [member.role for member in await list_members(context, outsider, None)] == [Role.VIEWER]
 
@@ -227,5 +227,5 @@ async def test_actions_on_the_platform_are_on_its_own_record(context: Context) -
 
 
 async def test_the_sign_in_of_a_person_lasts_as_long_as_the_token(context: Context) -> None:
-    principal = await authenticate(context, bearer(owner, NOW + timedelta(minutes=5)), None, None)
+    principal = await authenticate(context, bearer(owner, NOW + timedelta(minutes=5)), None)
     assert principal.expires_at == NOW + timedelta(minutes=5)

@@ -7,7 +7,7 @@ from app.auth import authenticate
 from app.clock import ManualClock
 from app.context import Context
 from app.principal import ANONYMOUS
-from tests.cast import NOW, TENANTS, bearer, mate, outsider, owner, root, viewer
+from tests.cast import NOW, TENANTS, as_key, bearer, mate, outsider, owner, root, viewer
 from tests.wire import ask, refusal
 
 CONFIG = "tenantId name timezone offlineAfterSec syncLagWarnSec heartbeatRetentionDays deviceAuth maxDevices cooldownSec"
@@ -83,7 +83,7 @@ async def test_a_key_is_shown_once_listed_used_and_revoked(context: Context) -> 
     made = (await ask(context, owner, create, name="gate", role="OPERATOR", deviceIds=["g1"], expiresAt=later))["createApiKey"]
     key: dict[str, Any] = made["key"]
     assert (key["role"], key["deviceIds"], key["expiresAt"], key["lastUsedAt"]) == ("OPERATOR", ["g1"], later, None)
-    await authenticate(context, None, made["token"], None)
+    await authenticate(context, as_key(made["token"]), None)
     listed = (await ask(context, owner, f"{{ apiKeys {{ {fields} }} }}"))["apiKeys"]
     assert listed == [{**key, "lastUsedAt": "2026-11-21T06:00:00.000Z"}]
     assert (await ask(context, owner, "mutation ($id: ID!) { revokeApiKey(id: $id) }", id=key["id"]))["revokeApiKey"] is True
@@ -93,9 +93,9 @@ async def test_a_key_is_shown_once_listed_used_and_revoked(context: Context) -> 
 
 
 async def test_members_are_listed(context: Context, clock: ManualClock) -> None:
-    await authenticate(context, bearer(owner), None, None)
+    await authenticate(context, bearer(owner), None)
     clock.advance(1)
-    await authenticate(context, bearer(viewer), None, None)
+    await authenticate(context, bearer(viewer), None)
     members = (await ask(context, mate, "{ members { id email role tenantIds lastSeen } }"))["members"]
     assert [member["id"] for member in members] == ["vera", "olga"]
     assert members[0]["lastSeen"] == "2026-11-21T06:00:01.000Z"

@@ -66,7 +66,7 @@ async def trouble(context: Context, device_id: str, severity: Severity, tenant_i
 
 
 async def sign_in(context: Context, token: str) -> Principal:
-    return await authenticate(context, f"Device {token}", None, None)
+    return await authenticate(context, f"Device {token}", None)
 
 
 async def audited(context: Context) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ TILL = BeatInput(device_id="till-1")
 
 
 async def device(context: Context, token: str) -> Principal:
-    return await authenticate(context, f"Device {token}", None, None)
+    return await authenticate(context, f"Device {token}", None)
 
 
 async def registered(context: Context, device_id: str = "till-1") -> str:

@@ -26,7 +26,7 @@ def limited_to(*device_keys: str, role: Role = Role.OPERATOR) -> Principal:
 
 async def till(context: Context, device_id: str = "till-1") -> Principal:
     _, token = await register_device(context, owner, DevicePatch(device_id=device_id, store_id="north"))
-    return await authenticate(context, f"Device {token}", None, None)
+    return await authenticate(context, f"Device {token}", None)
 
 
 async def codes(context: Context, by: Principal, device_id: str | None, tenant_id: str | None = None) -> list[str]:

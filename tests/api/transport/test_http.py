@@ -152,7 +152,7 @@ async def test_a_subscription_over_post_is_sent_to_the_socket(http: httpx2.Async
 async def test_the_authorization_and_the_address_reach_the_application(http: httpx2.AsyncClient, world: World) -> None:
     await http.post("/", json={"query": "{ echo }"}, headers={"authorization": "Bearer me"})
     await http.post("/", json={"query": "{ echo }"}, headers={"x-api-key": "fbk_1"})
-    assert world.asked == [("Bearer me", "127.0.0.1"), ("Bearer fbk_1", "127.0.0.1")]
+    assert world.asked == [("Bearer me", "127.0.0.1"), ("X-API-Key fbk_1", "127.0.0.1")]
 
 
 @pytest.mark.parametrize(
