@@ -203,7 +203,7 @@ class Interests:
 
 
 def places_of(scope: Scope, chosen: AlertFilter) -> list[Place]:
-    """Where a stream is filed: under its narrowest list, for each tenant."""
+    """Where a stream is filed: under its narrowest list, for each tenant, and once where the list says something twice."""
     tenants: Sequence[str | None] = [None] if scope.tenant_ids is None else sorted(scope.tenant_ids)
     lists: dict[str, Sequence[str]] = {
         "device": chosen.device_ids,
@@ -211,7 +211,8 @@ def places_of(scope: Scope, chosen: AlertFilter) -> list[Place]:
         "rule": chosen.rule_keys,
         "severity": [severity.value for severity in chosen.severity],
     }
-    for kind, names in lists.items():
+    for kind, listed in lists.items():
+        names = dict.fromkeys(listed)
         if names and len(names) * len(tenants) <= _MOST_PLACES:
             return [(tenant, kind, name) for tenant in tenants for name in names]
     return [(tenant, "", "") for tenant in tenants]

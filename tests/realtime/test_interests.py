@@ -90,6 +90,16 @@ def test_a_filter_that_names_very_much_is_filed_by_its_tenants() -> None:
     assert places_of(Scope(frozenset(TENANTS)), AlertFilter(device_ids=devices)) == [(one, "", "") for one in sorted(TENANTS)]
 
 
+def test_a_filter_that_says_something_twice_is_filed_once_and_taken_out(hub: Hub) -> None:
+    chosen, interests = AlertFilter(device_ids=("till-1", "till-1", "till-2")), hub.follower.interests
+    assert places_of(only("acme"), chosen) == [("acme", "device", "till-1"), ("acme", "device", "till-2")]
+    with interests.of(only("acme"), chosen) as interest:
+        lane = lane_of("acme")
+        interest.resting = True
+        assert interests.resting_in(lane) == 1
+    assert interests.resting_in(lane) == 0
+
+
 async def test_an_event_is_held_only_against_filters_that_may_match(hub: Hub, log: Log) -> None:
     shops = [person(f"p{number}", Role.VIEWER, f"shop-{number}") for number in range(40)]
     async with AsyncExitStack() as stack:
