@@ -56,7 +56,7 @@ class Sender:
     context: Context
     ways: Ways
     outcomes: Outcomes
-    well: GroupCommit[str] = field(init=False)
+    well: GroupCommit[str, None] = field(init=False)
 
     def __post_init__(self) -> None:
         self.well = GroupCommit(self._note_well, BATCH, CAPACITY)

@@ -66,7 +66,7 @@ class Outcomes:
     """One writer for each lane."""
 
     context: Context
-    _lanes: dict[int, GroupCommit[_Kept]] = field(default_factory=dict)
+    _lanes: dict[int, GroupCommit[_Kept, None]] = field(default_factory=dict)
 
     async def keep(self, ended: Sequence[Ended]) -> None:
         """Returns once the ends of deliveries of one lane are written with the record of their alerts, and what waited for

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,9 +16,9 @@ from app.clock import Clock
 from app.domain.beat import Beat, HealthStatus, worst_service
 from app.domain.device import DeviceStatus
 from app.domain.ids import device_key
-from app.errors import UnavailableError
 from app.realtime.bus import Bus
 from app.realtime.clocks import Clocks
+from app.realtime.group_commit import GroupCommit, QueueFullError
 from app.realtime.roll import Roll
 from app.store.connectivity import SeenDevice
 from app.store.mongo import is_away
@@ -32,10 +31,8 @@ CAPACITY = 20_000
 """Beats that may wait; one more is refused with UNAVAILABLE."""
 
 AT_ONCE = 2
-"""Writes under way at the same time: while the database flushes one, the next is made ready."""
-
 ENOUGH = 32
-"""Beats that have to wait before another write begins beside one that is under way: small writes cost more for each beat."""
+"""Writes under way at the same time, and how many beats make another worth it."""
 
 TRIES = 3
 METRICS_EVERY = timedelta(seconds=2)
@@ -66,12 +63,6 @@ class IntakeFigures:
     failed: int = 0
 
 
-@dataclass(slots=True)
-class _Waiting:
-    arrived: Sequence[ArrivedBeat]
-    stored: "asyncio.Future[dict[str, SeenDevice]]"
-
-
 class Intake:
     """A caller joins the batch that goes next and waits for its commit. Batches of the same device may overtake each other, as those
     of two processes may: what is written of it holds for either order."""
@@ -80,10 +71,7 @@ class Intake:
         self._store = store
         self._bus = bus
         self._clock = clock
-        self._queue: deque[_Waiting] = deque()
-        self._queued = 0
-        self._writers: set[asyncio.Task[None]] = set()
-        self._gathering = False
+        self.commit = GroupCommit(self._write_counted, BATCH, CAPACITY, AT_ONCE, ENOUGH)
         self._told: dict[str, datetime] = {}
         self._following_up: set[asyncio.Task[None]] = set()
         self.on_recovery: Callable[[set[int]], Awaitable[None]] | None = None
@@ -97,68 +85,25 @@ class Intake:
         Raises UnavailableError when too many beats wait already, and the database's own error when it does not answer;
         then nothing was acknowledged.
         """
-        if self._queued + len(arrived) > CAPACITY:
+        try:
+            return await self.commit.take(arrived)
+        except QueueFullError:
             self.figures.refused += len(arrived)
             telemetry.BEATS_REFUSED.inc(len(arrived))
-            raise UnavailableError("more heartbeats are waiting than can be taken", retry_after_sec=1)
-        waiting = _Waiting(arrived, asyncio.get_running_loop().create_future())
-        self._queue.append(waiting)
-        self._queued += len(arrived)
-        if not self._gathering and self._is_worth_a_write(beside=self._under_way()):
-            self._gathering = True
-            writer = asyncio.create_task(self._write_all(), name="intake")
-            self._writers.add(writer)
-            writer.add_done_callback(self._writers.discard)
-        return await waiting.stored
-
-    def _under_way(self) -> int:
-        """One that is done stays among the writers for a moment longer."""
-        return sum(not writer.done() for writer in self._writers)
-
-    def _is_worth_a_write(self, beside: int) -> bool:
-        return beside == 0 or (beside < AT_ONCE and self._queued >= ENOUGH)
+            raise
 
     async def drain(self) -> None:
         """Waits until everything that was taken is stored or refused."""
-        while self._writers:
-            await asyncio.wait(set(self._writers))
+        await self.commit.drain()
         if self._following_up:
             await asyncio.wait(set(self._following_up))
 
-    async def _write_all(self) -> None:
-        """One writer at a time gathers what waits; `_gathering` is its own from before the first step."""
-        while True:
-            try:
-                # Lets every caller that is ready now join: what arrived together is written together.
-                await asyncio.sleep(0)
-            finally:
-                self._gathering = False
-            if not self._queue:
-                return
-            group = self._next_group()
-            try:
-                seen = await self._write([one for waiting in group for one in waiting.arrived])
-            except Exception as error:  # noqa: BLE001 - the callers' to know, whatever it is
-                self.figures.failed += sum(len(waiting.arrived) for waiting in group)
-                for waiting in group:
-                    if not waiting.stored.done():
-                        waiting.stored.set_exception(error)
-            else:
-                for waiting in group:
-                    if not waiting.stored.done():
-                        waiting.stored.set_result(seen)
-            if self._gathering or not self._queue or not self._is_worth_a_write(beside=self._under_way() - 1):
-                return  # the other writer takes what waits
-            self._gathering = True
-
-    def _next_group(self) -> list[_Waiting]:
-        group = [self._queue.popleft()]
-        size = len(group[0].arrived)
-        while self._queue and size + len(self._queue[0].arrived) <= BATCH:
-            group.append(self._queue.popleft())
-            size += len(group[-1].arrived)
-        self._queued -= size
-        return group
+    async def _write_counted(self, arrived: Sequence[ArrivedBeat]) -> dict[str, SeenDevice]:
+        try:
+            return await self._write(arrived)
+        except Exception:
+            self.figures.failed += len(arrived)
+            raise
 
     async def _write(self, arrived: Sequence[ArrivedBeat]) -> dict[str, SeenDevice]:
         started = time.perf_counter()

@@ -49,7 +49,7 @@ async def test_beats_that_arrive_together_are_written_together(context: Context,
 
 
 async def test_a_full_queue_refuses_what_is_one_too_many(context: Context, kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.realtime.intake.CAPACITY", 3)
+    monkeypatch.setattr(context.intake.commit, "capacity", 3)
     outcomes = await beat_at_once(context)
     refused = [one for one in outcomes if isinstance(one, UnavailableError)]
     assert [one.extensions() for one in refused] == [{"retryAfterSec": 1}] * 2
@@ -60,7 +60,7 @@ async def test_a_full_queue_refuses_what_is_one_too_many(context: Context, kept:
 
 
 async def test_a_call_that_does_not_fit_is_refused_whole(context: Context, kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.realtime.intake.CAPACITY", 4)
+    monkeypatch.setattr(context.intake.commit, "capacity", 4)
     before = kept()
     with pytest.raises(UnavailableError):
         await record_many(context, owner, [BeatInput(device_id=one) for one in DEVICES])
@@ -70,7 +70,7 @@ async def test_a_call_that_does_not_fit_is_refused_whole(context: Context, kept:
 async def test_more_beats_than_one_write_takes_are_written_in_turn(
     context: Context, kept: Kept, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.realtime.intake.BATCH", 2)
+    monkeypatch.setattr(context.intake.commit, "batch", 2)
     with counted(database) as commands:
         outcomes = await beat_at_once(context)
     assert all(isinstance(one, BeatAck) for one in outcomes)
@@ -81,7 +81,7 @@ async def test_more_beats_than_one_write_takes_are_written_in_turn(
 async def test_while_one_write_is_under_way_the_next_begins_where_enough_wait(
     context: Context, mongo_client: "MongoClient[dict[str, Any]]", database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.realtime.intake.ENOUGH", 1)
+    monkeypatch.setattr(context.intake.commit, "enough", 1)
     with failing(mongo_client, "insert", 1, blockConnection=True, blockTimeMS=1_000), counted(database) as commands:
         slow = asyncio.create_task(record(context, owner, BeatInput(device_id="till-0")))
         while "insert" not in commands:  # noqa: ASYNC110 - it is told in another thread
@@ -96,8 +96,8 @@ async def test_while_one_write_is_under_way_the_next_begins_where_enough_wait(
 async def test_whenever_they_come_every_beat_is_answered_and_stored_once(
     context: Context, kept: Kept, monkeypatch: pytest.MonkeyPatch, batch: int, enough: int
 ) -> None:
-    monkeypatch.setattr("app.realtime.intake.BATCH", batch)
-    monkeypatch.setattr("app.realtime.intake.ENOUGH", enough)
+    monkeypatch.setattr(context.intake.commit, "batch", batch)
+    monkeypatch.setattr(context.intake.commit, "enough", enough)
     turns = random.Random(batch)
 
     async def beat(number: int) -> BeatAck:
