@@ -28,8 +28,13 @@ STATE = "fleetbeat.graphql"
 """Under which name the state of the lifespan holds the GraphQL application whose calls may go the short way."""
 
 
-MOST_HEADS = 16
-"""Heads that a connection remembers."""
+MOST_HEADS = 8
+LONGEST_HEAD = 1_024
+MOST_HEADERS = 24
+"""Heads that a connection remembers, and how large they are at most: whoever connects must not make us keep much."""
+
+_OF_ONE_REQUEST = (b"x-request-id", b"traceparent")
+"""A head with these does not come again."""
 
 
 class ShortWayProtocol(HttpToolsProtocol):
@@ -48,6 +53,8 @@ class ShortWayProtocol(HttpToolsProtocol):
         self.amid = False
         self._idle_since = 0.0
         self._heads: dict[bytes, tuple[Head, int]] = {}
+        self._whole: WholeCycle | None = None
+        self._unread: asyncio.TimerHandle | None = None
 
     def _is_plain(self) -> bool:
         """Whether uvicorn is set up as `fleetbeat api` does it: what it can do beside that is left to it."""
@@ -83,9 +90,10 @@ class ShortWayProtocol(HttpToolsProtocol):
         call = self.graphql.whole_call(head, data[end:])
         if call is None:
             return False
-        self.cycle = cycle = WholeCycle(self, self.graphql, head, call)  # type: ignore[assignment]
-        cycle.task = self.loop.create_task(cycle.run())
-        self.tasks.add(cycle.task)
+        self.cycle = self._whole = cycle = WholeCycle()  # type: ignore[assignment]
+        task = self.loop.create_task(self._run(cycle, self.graphql, head, call))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
         return True
 
     def _head(self, data: bytes, end: int) -> Head | None:
@@ -99,10 +107,87 @@ class ShortWayProtocol(HttpToolsProtocol):
         if request is None:
             return None
         head = Head("POST", request.headers, self._address(request.headers))
-        if len(self._heads) >= MOST_HEADS:
-            self._heads.clear()
-        self._heads[text] = head, len(request.body)
+        if end <= LONGEST_HEAD and len(request.headers) <= MOST_HEADERS and request.headers.keys().isdisjoint(_OF_ONE_REQUEST):
+            if len(self._heads) >= MOST_HEADS:
+                self._heads.clear()
+            self._heads[text] = head, len(request.body)
         return head
+
+    async def _run(self, cycle: "WholeCycle", graphql: FleetbeatGraphQL, head: Head, call: WholeCall) -> None:
+        started, status = time.perf_counter(), 500
+        asked = Asked(head.headers)
+        # The task has a context of its own, which ends with it.
+        ASKED.set(asked)
+        try:
+            answer = await graphql.answer(call, cycle)
+            await self._send(cycle, answer, asked.request_id)
+            status = answer.status
+        except BaseException as error:
+            self.logger.error("Exception in ASGI application\n", exc_info=error)
+            if not cycle.response_complete and not cycle.disconnected:
+                self._write(
+                    cycle, _rendered(cycle, 500, [*self.server_state.default_headers, *_FAILED], b"Internal Server Error")
+                )
+        finally:
+            note("POST", PATH, status, time.perf_counter() - started)
+
+    async def _send(self, cycle: "WholeCycle", answer: Answer, request_id: bytes | None) -> None:
+        if self.flow.write_paused and not cycle.disconnected:
+            await self.flow.drain()
+        if cycle.disconnected:
+            return
+        always = self.server_state.default_headers
+        if answer.more is None and cycle.keep_alive and request_id is not None:
+            before, between = _around(answer.status, answer.media_type, tuple(always))
+            text = b"%b%d%b%b\r\n\r\n%b" % (before, len(answer.content), between, request_id, answer.content)
+        else:
+            text = _rendered(cycle, answer.status, [*always, *answer.headers, *_id(request_id)], answer.content)
+        self._write(cycle, text)
+
+    def _write(self, cycle: "WholeCycle", text: bytes) -> None:
+        self.transport.write(text)
+        cycle.response_complete = True
+        self._whole = None
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_answered()
+
+    # Ends
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # Who sends another request before the answer has only that one's cycle told by uvicorn.
+        if self._whole is not None:
+            self._whole.disconnected = True
+            self._whole = None
+        self._heads.clear()
+        self._stop_watching()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._unread is None:
+            self._watch(self.transport.get_write_buffer_size())
+
+    def _watch(self, unread: int) -> None:
+        patience = self.config.timeout_keep_alive if self.graphql is None else self.graphql.transport.options.send_timeout_sec
+        self._unread = self.loop.call_later(patience, self._look, unread)
+
+    def _look(self, unread: int) -> None:
+        """Parts with a client that has read nothing of its answer all the while, as with one at a socket: a transport that is closed
+        waits for it for ever."""
+        self._unread = None
+        left = self.transport.get_write_buffer_size()
+        if self.transport.get_protocol() is not self or not left:
+            return
+        if left >= unread:
+            self.transport.abort()
+        else:
+            self._watch(left)
+
+    def _stop_watching(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def on_answered(self) -> None:
         """As `on_response_complete`, which makes a timer for each answer: here the one that runs is left to run."""
@@ -120,6 +205,8 @@ class ShortWayProtocol(HttpToolsProtocol):
             left = self.timeout_keep_alive
         if left <= 0 or self.transport.is_closing():
             super().timeout_keep_alive_handler()
+            if self._unread is None and (unread := self.transport.get_write_buffer_size()):
+                self._watch(unread)
         else:
             self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
 
@@ -140,74 +227,32 @@ class _Nobody:
 
 
 class WholeCycle:
-    """A call that came whole, and its answer. Its attributes are those of uvicorn's `RequestResponseCycle` that its connection looks at."""
+    """How a call that came whole stands: the attributes of uvicorn's `RequestResponseCycle` that its connection looks at. It knows
+    nothing of the connection, so that nothing is left for the collector of cycles."""
 
+    __slots__ = ("disconnected", "keep_alive", "response_complete")
     message_event = _Nobody()
-    task: asyncio.Task[None]
 
-    def __init__(self, connection: ShortWayProtocol, graphql: FleetbeatGraphQL, head: Head, call: WholeCall) -> None:
+    def __init__(self) -> None:
         self.disconnected = False
         self.keep_alive = True
         self.response_complete = False
-        self._connection = connection
-        self._graphql = graphql
-        self._head = head
-        self._call = call
-
-    async def run(self) -> None:
-        started, status = time.perf_counter(), 500
-        asked = Asked(self._head.headers)
-        # The task has a context of its own, which ends with it.
-        ASKED.set(asked)
-        try:
-            answer = await self._graphql.answer(self._call, self)
-            status = answer.status
-            await self._send(answer, asked.request_id)
-        except BaseException as error:
-            self._connection.logger.error("Exception in ASGI application\n", exc_info=error)
-            if not self.response_complete:
-                await self._send(_FAILURE, None)
-        finally:
-            self._connection.tasks.discard(self.task)
-            note("POST", PATH, status, time.perf_counter() - started)
-
-    async def _send(self, answer: Answer, request_id: bytes | None) -> None:
-        connection = self._connection
-        if connection.flow.write_paused and not self.disconnected:
-            await connection.flow.drain()
-        if self.disconnected:
-            return
-        always = connection.server_state.default_headers
-        if answer.more is None and self.keep_alive and request_id is not None:
-            before, between = _around(answer.status, answer.media_type, always)
-            text = b"%b%d%b%b\r\n\r\n%b" % (before, len(answer.content), between, request_id, answer.content)
-        else:
-            text = self._rendered(answer.status, [*always, *answer.headers, *_id(request_id)], answer.content)
-        connection.transport.write(text)
-        self.response_complete = True
-        if not self.keep_alive:
-            connection.transport.close()
-        connection.on_answered()
-
-    def _rendered(self, status: int, headers: RawHeaders, content: bytes) -> bytes:
-        """The way of uvicorn: it adds `connection: close` where the connection will be closed and no header says so."""
-        if (b"connection", b"close") in headers:
-            self.keep_alive = False
-        elif not self.keep_alive:
-            headers.append((b"connection", b"close"))
-        return b"%b%b\r\n%b" % (STATUS_LINE[status], _lines(headers), content)
 
 
-def _around(status: int, media_type: str | None, always: RawHeaders) -> tuple[bytes, bytes]:
-    """The head of an answer, but for its length and the id of the request."""
-    return _known_around(status, media_type, tuple(always))
+def _rendered(cycle: WholeCycle, status: int, headers: RawHeaders, content: bytes) -> bytes:
+    """The way of uvicorn: it adds `connection: close` where the connection will be closed and no header says so."""
+    if (b"connection", b"close") in headers:
+        cycle.keep_alive = False
+    elif not cycle.keep_alive:
+        headers.append((b"connection", b"close"))
+    return b"%b%b\r\n%b" % (STATUS_LINE[status], _lines(headers), content)
 
 
 @lru_cache(maxsize=8)
-def _known_around(status: int, media_type: str | None, always: tuple[tuple[bytes, bytes], ...]) -> tuple[bytes, bytes]:
-    text = STATUS_LINE[status] + _lines([*always, *Answer(status, b"", media_type).headers, (b"x-request-id", b"")])
-    before, between = text.split(b"content-length: 0")
-    return before + b"content-length: ", between.removesuffix(b"\r\n")
+def _around(status: int, media_type: str | None, always: tuple[tuple[bytes, bytes], ...]) -> tuple[bytes, bytes]:
+    """The head of an answer, but for its length and the id of the request."""
+    kind = [header for header in Answer(status, b"", media_type).headers if header[0] != b"content-length"]
+    return STATUS_LINE[status] + _lines([*always]) + b"content-length: ", b"\r\n" + _lines(kind) + b"x-request-id: "
 
 
 def _lines(headers: RawHeaders) -> bytes:
@@ -218,16 +263,5 @@ def _id(request_id: bytes | None) -> RawHeaders:
     return [] if request_id is None else [(b"x-request-id", request_id)]
 
 
-class _Failure(Answer):
-    """What uvicorn says when an application fails."""
-
-    headers = property(
-        lambda _: [
-            (b"content-type", b"text/plain; charset=utf-8"),
-            (b"content-length", b"21"),
-            (b"connection", b"close"),
-        ]
-    )
-
-
-_FAILURE = _Failure(500, b"Internal Server Error", None, {})
+_FAILED = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"21"), (b"connection", b"close")]
+"""How uvicorn says that an application failed."""

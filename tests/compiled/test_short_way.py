@@ -1,13 +1,17 @@
 """The same bytes to a server with the short way and to one without it: the same bytes come back, and the same is done."""
 
 import asyncio
+import gc
 import json
+import socket
+import weakref
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from schema.documents import digest_of
+from schema.http_protocol import MOST_HEADS
 from tests.api.serving import Serve, Served
 from tests.compiled.on_the_wire import CountingProtocol, Kept, exchange, request, served
 from tests.compiled.twins import Twin
@@ -313,3 +317,59 @@ async def test_a_connection_that_is_idle_is_closed_and_one_that_is_not_is_kept(p
     protocol.timeout_keep_alive = 0
     protocol.timeout_keep_alive_handler()
     assert await connection.rest() == b""
+
+
+async def test_who_reads_nothing_of_its_answer_is_parted_with(compiling: Twin, serve: Serve) -> None:
+    options = replace(compiling.graphql.transport.options, send_timeout_sec=0.05)
+    compiling.graphql.transport = replace(compiling.graphql.transport, options=options)
+    server = await served(compiling, serve, short=True)
+    with socket.create_connection(("127.0.0.1", server.port)) as deaf:
+        much = asking("{ " + " ".join(f"a{number}: __typename" for number in range(40)) + " }")
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        deaf.setblocking(False)
+        lost = asyncio.Event()
+        await exchange(server.port, LAST)
+        [protocol] = server.connections
+        lost_before = protocol.connection_lost
+        protocol.connection_lost = lambda exc: (lost_before(exc), lost.set())
+        loop = asyncio.get_running_loop()
+        while not lost.is_set():
+            # It asks and asks, until neither side takes any more, and then for as long as the server has patience.
+            asks = loop.create_task(loop.sock_sendall(deaf, request(much, *OLGA)))
+            ends = loop.create_task(lost.wait())
+            await asyncio.wait([asks, ends], return_when=asyncio.FIRST_COMPLETED)
+            for task in (asks, ends):
+                task.cancel()
+
+
+async def test_a_connection_that_was_closed_leaves_nothing_for_the_collector_of_cycles(pair: Pair) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        connection = await Kept.to(pair.servers[0].port)
+        await connection.post(BEAT_BODY, authorization="olga")
+        [protocol] = pair.servers[0].connections
+        left = weakref.ref(protocol)
+        del protocol
+        await connection.close()
+        await exchange(pair.servers[0].port, LAST)
+        assert left() is None
+    finally:
+        gc.enable()
+
+
+async def test_few_heads_are_remembered_and_none_that_is_long_or_does_not_come_again(pair: Pair) -> None:
+    connection = await Kept.to(pair.servers[0].port)
+    [protocol] = pair.servers[0].connections
+    for headers in (
+        {"x_request_id": "r-1"},
+        {"traceparent": "00-1"},
+        {"x_long": "x" * 1_100},
+        {f"x_{n}": "x" for n in range(30)},
+    ):
+        await connection.post(BEAT_BODY, authorization="olga", **headers)
+    assert protocol._heads == {}
+    for number in range(20):
+        await connection.post(BEAT_BODY, authorization="olga", x_other=str(number))
+    assert 0 < len(protocol._heads) <= MOST_HEADS
+    await connection.close()
