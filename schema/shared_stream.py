@@ -1,6 +1,7 @@
 """One answer for all who ask the same: executed and encoded once, with each subscriber's own id in front of the shared bytes."""
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -36,7 +37,7 @@ class Opening:
     query: str
     operation_name: str | None
     variables: Mapping[str, Any]
-    make_context: Callable[[], OperationContext]
+    make_context: Callable[[], Any]
     present: Callable[..., Any]
 
 
@@ -137,11 +138,13 @@ class SharedStream:
                 self._task.cancel()
 
     def start(self) -> None:
+        """In a context of its own: it is nobody's request, and must not be logged as that of who came first."""
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="shared_stream")
+            self._task = asyncio.create_task(self._run(), name="shared_stream", context=contextvars.Context())
 
     async def _run(self) -> None:
-        asked, context = self._opening, self._opening.make_context()
+        asked = self._opening
+        context: OperationContext = asked.make_context()
         context.post, self._hub = self.audience, context.hub
         over = False
         try:

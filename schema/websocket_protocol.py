@@ -48,7 +48,8 @@ class AbortingWebSocketProtocol(WebSocketsSansIOProtocol):
         del cast(dict[str, Any], self.scope["extensions"])[EXTENSION]
         self.conn.parser.close()
         self.transport = cast(Any, _ELSEWHERE)
-        self.close_sent = self.disconnected = True
+        # Also where the client left in the middle of it: nobody is to answer in our stead.
+        self.handshake_complete = self.close_sent = self.disconnected = True
         return socket
 
     def early(self, owner: Owner) -> None:

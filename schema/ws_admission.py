@@ -68,6 +68,8 @@ class Admission:
         except Exception as error:  # noqa: BLE001
             self._turn_away(error)
             return
+        if self._socket.gone:
+            return  # it left while it was looked at: a timer would keep all of it until the token expires
         self.end()
         self._authorization = None
         self._watch_expiry()

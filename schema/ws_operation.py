@@ -1,6 +1,7 @@
 """One operation of a connection: a query, a mutation or a subscription, from its frame to its last word."""
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from graphql import GraphQLError
@@ -108,7 +109,8 @@ class Operation:
             query=query,
             operation_name=self._name,
             variables=without_beginning(query, self._name, self._variables),
-            make_context=self._new_context,
+            # Not a method of ours: the stream may live longer than this connection.
+            make_context=partial(view.transport.seams.make_context, self._connection.admission.principal),
             present=view.transport.presenter.present_all,
         )
         self._listener = view.streams.of(question, opening).listener(self._connection.socket, self.id)

@@ -29,7 +29,7 @@ class Reader:
 
     def __init__(self, max_size: int) -> None:
         self._framing = Framing(Side.SERVER, max_size=max_size, logger=_log)
-        self._parts: list[bytes] | None = None
+        self._parts: bytearray | None = None
         self._is_text = False
 
     @property
@@ -73,14 +73,15 @@ class Reader:
                 self._is_text = frame.opcode is Opcode.TEXT
                 if frame.fin:
                     return self._message(frame.data)
-                self._parts = [bytes(frame.data)]
+                self._parts = bytearray(frame.data)
                 return None
         assert self._parts is not None
-        self._parts.append(bytes(frame.data))
+        # One buffer: parts without content are not counted by `max_size`, and must not add up.
+        self._parts += frame.data
         if not frame.fin:
             return None
         parts, self._parts = self._parts, None
-        return self._message(b"".join(parts))
+        return self._message(parts)
 
     def _message(self, data: bytes | bytearray | memoryview) -> str | Said:
         if not self._is_text:

@@ -9,8 +9,9 @@ from structlog.testing import capture_logs
 from websockets.exceptions import InvalidStatus
 
 from schema.transport import TransportOptions
-from tests.api.transport.conftest import Dial
-from tests.api.transport.toy import World
+from tests.api.serving import Serve
+from tests.api.transport.conftest import Dial, connected
+from tests.api.transport.toy import World, toy_app
 
 FOREVER = "subscription { forever }"
 
@@ -220,6 +221,19 @@ async def test_the_expiry_of_a_token_ends_what_it_started(dial: Dial, world: Wor
     assert (await peer.hear())["type"] == "next"
     assert await peer.closed() == (4403, "Token expired")
     await world.finished.wait()
+
+
+async def test_who_left_while_it_was_looked_at_is_not_watched_for_its_expiry(serve: Serve, world: World) -> None:
+    app = toy_app(world)
+    peer = await connected((await serve(app)).ws)
+    await peer.say({"type": "connection_init", "payload": {"authorization": "Bearer gated"}})
+    await world.started.wait()
+    [connection] = app.sockets.values()
+    await peer.connection.close()
+    world.go_on.set()
+    await connection.gone
+    assert connection.admission.acknowledged is False
+    assert connection.admission._timer is None
 
 
 async def test_a_token_may_come_with_the_handshake_instead(dial: Dial, world: World) -> None:

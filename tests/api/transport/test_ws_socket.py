@@ -105,6 +105,16 @@ async def test_a_message_in_parts_is_one_message(toy: Served, wired: Wired) -> N
     assert await wire.hear() == (TEXT, b'{"type":"connection_ack"}')
 
 
+async def test_parts_without_content_add_nothing_to_a_message(toy: Served, wired: Wired) -> None:
+    wire = await wired(toy)
+    wire.say(TEXT, fin=False)
+    for byte in INIT:
+        wire.say(CONT, fin=False)
+        wire.say(CONT, bytes((byte,)), fin=False)
+    wire.say(CONT)
+    assert await wire.hear() == (TEXT, b'{"type":"connection_ack"}')
+
+
 async def test_frames_are_read_whatever_pieces_they_come_in(toy: Served, wired: Wired) -> None:
     wire = await wired(toy)
     frame = bytes((0x81, 0x80 | len(INIT))) + b"\0\0\0\0" + INIT

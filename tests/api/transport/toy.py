@@ -61,6 +61,10 @@ class World:
                 raise LostDatabaseError(SECRET)
             case "slow":
                 await asyncio.Event().wait()
+            case "gated":
+                self.started.set()
+                await self.go_on.wait()
+                return Caller(token, datetime.now(UTC) + timedelta(hours=1))
             case "soon":
                 return Caller(token, datetime.now(UTC) + timedelta(milliseconds=200))
             case "past":
