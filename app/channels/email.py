@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from aiosmtplib import SMTPException
 
-from app.channels.mail import UnusableAddressError, compose
+from app.channels.mail import UnusableAddressError, UnusableSenderError, compose
 from app.channels.smtp import MailServer, RefusedError, answer_to
 from app.domain.channel import EmailConfig
 from app.domain.delivery import Answer, Never, Sent, TryAgain
@@ -33,9 +33,11 @@ class EmailWay:
 
     async def send(self, config: EmailConfig, message: Message) -> Answer:
         if self._settings.smtp_host is None:
-            return Never(NO_SERVER)
+            return TryAgain(NO_SERVER)
         try:
             mail = compose(message, self._settings.smtp_from)
+        except UnusableSenderError as error:
+            return TryAgain(str(error))
         except UnusableAddressError as error:
             return Never(str(error))
         try:
