@@ -22,9 +22,6 @@ AGAIN = (408, 425, 429)
 MOST_ANSWER_BYTES = 64 * 1024
 """More of an answer than that is not read."""
 
-MOST_CONNECTIONS = 128
-MOST_OF_ONE_HOST = 32
-
 REFUSED = "the address is inside the network, which ALLOW_PRIVATE_WEBHOOKS would have to allow"
 CROWDED = "too many names are being looked up here that nobody answers for"
 _CODE = re.compile(r"[a-z_]{1,40}")
@@ -123,8 +120,10 @@ async def open_http(checked: bool, timeout_sec: float = TIMEOUT_SEC, look_up: Lo
         resolver=CheckedResolver(look_up) if checked else Resolver(look_up),
         socket_factory=checked_socket if checked else None,
         use_dns_cache=False,
-        limit=MOST_CONNECTIONS,
-        limit_per_host=MOST_OF_ONE_HOST,
+        # The courier bounds what goes out at once, for each channel and tenant and in all. Who waited for a connection here would be
+        # told that the receiver did not answer, and those who share a host (all that goes to Slack) would wait for each other.
+        limit=0,
+        limit_per_host=0,
     )
     async with aiohttp.ClientSession(
         connector=connector,
