@@ -132,6 +132,17 @@ def test_what_is_sealed_opens_with_its_key_alone() -> None:
         "::ffff:169.254.169.254",
         "64:ff9b::a9fe:a9fe",
         "2002:7f00:1::",
+        "fec0::1",
+        "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+        "64:ff9b:1::808:808",
+        "64:ff9b:1:7f00:0:100:808:808",
+        "64:ff9b:1:ffff:ffff:ffff:808:808",
+        "192.88.99.1",
+        "192.88.99.255",
+        "::ffff:192.88.99.1",
+        "2002:c058:6301::",
+        "64:ff9b::c058:6301",
+        "::127.0.0.1",
         "no address",
     ],
 )
@@ -139,7 +150,10 @@ def test_addresses_inside_the_network_are_not_public(address: str) -> None:
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "64:ff9b::808:808"])
+@pytest.mark.parametrize(
+    "address",
+    ["8.8.8.8", "1.1.1.1", "192.88.98.255", "192.88.100.1", "2606:4700:4700::1111", "64:ff9b::808:808", "2002:808:808::"],
+)
 def test_addresses_of_the_internet_are_public(address: str) -> None:
     assert is_public(address)
 
