@@ -109,7 +109,7 @@ class Sender:
         except msgspec.MsgspecError:
             return TryAgain("the channel's config cannot be read by this version")
         if channel.kind not in self.ways:
-            return Never(f"{channel.kind.name} is not set up here")
+            return TryAgain(f"{channel.kind.name} is not set up here")
         try:
             async with asyncio.timeout(LONGEST_TRY_SEC):
                 return await self.ways[channel.kind].send(config, desk.message(parcel))

@@ -111,7 +111,7 @@ class Settings(BaseSettings):
         read_sentinels(value)
         return _require_scheme(value, "redis", "rediss", "unix", SENTINEL_SCHEME)
 
-    @field_validator("public_url", "jwt_jwks_url")
+    @field_validator("public_url", "jwt_jwks_url", "slack_api_url", "telegram_api_url", "twilio_api_url", "pagerduty_api_url")
     @classmethod
     def _is_web(cls, value: str | None) -> str | None:
         return None if value is None else _require_scheme(value, "http", "https").rstrip("/")

@@ -1,6 +1,5 @@
 """HTTP as channels use it: bounded in time and size, to checked addresses where a tenant chose them, with answers in our words."""
 
-import asyncio
 import re
 import socket
 from collections.abc import AsyncIterator, Mapping
@@ -12,8 +11,9 @@ from typing import Any
 
 import aiohttp
 import msgspec
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.abc import ResolveResult
 
+from app.channels.names import CrowdedError, LookUp, Resolver, asking
 from app.domain.addresses import is_public
 from app.domain.delivery import Answer, Never, Sent, TryAgain
 
@@ -22,10 +22,8 @@ AGAIN = (408, 425, 429)
 MOST_ANSWER_BYTES = 64 * 1024
 """More of an answer than that is not read."""
 
-MOST_CONNECTIONS = 128
-MOST_OF_ONE_HOST = 32
-
 REFUSED = "the address is inside the network, which ALLOW_PRIVATE_WEBHOOKS would have to allow"
+CROWDED = "too many names are being looked up here that nobody answers for"
 _CODE = re.compile(r"[a-z_]{1,40}")
 
 
@@ -55,22 +53,14 @@ class Reply:
         return said if isinstance(said, dict) else {}
 
 
-class CheckedResolver(AbstractResolver):
+class CheckedResolver(Resolver):
     """Hands out addresses that were checked; the connection is made to these, and the name is not asked for again."""
 
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-        addresses = [(kind, str(address[0])) for kind, _, _, _, address in found]
-        if not all(is_public(address) for _, address in addresses):
+        found = await super().resolve(host, port, family)
+        if not all(is_public(one["host"]) for one in found):
             raise InsideError
-        return [
-            ResolveResult(hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST)
-            for kind, address in addresses
-        ]
-
-    async def close(self) -> None:
-        """Nothing is held."""
+        return found
 
 
 def checked_socket(address: tuple[Any, ...]) -> socket.socket:
@@ -84,8 +74,13 @@ def checked_socket(address: tuple[Any, ...]) -> socket.socket:
 class Http:
     """Posts, and follows nobody anywhere."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: aiohttp.ClientSession, tenant_id: str = "") -> None:
         self._session = session
+        self._tenant_id = tenant_id
+
+    def of(self, tenant_id: str) -> "Http":
+        """The same for a tenant, who has a share of what is looked up at a time."""
+        return Http(self._session, tenant_id)
 
     async def post(
         self,
@@ -98,12 +93,15 @@ class Http:
     ) -> Reply | TryAgain | Never:
         """The reply, whatever its status; TryAgain or Never where none came. Without `read` the body is left unread; with it,
         a success that breaks off is no reply."""
+        asking.set(self._tenant_id)
         try:
             async with self._session.post(url, data=data, headers=headers, allow_redirects=False) as answer:
                 body = await _body(answer) if read else None
                 return Reply(answer.status, body, seconds_of(answer.headers.get("Retry-After"), now))
         except InsideError:
             return Never(REFUSED)
+        except CrowdedError:
+            return TryAgain(CROWDED)
         except TimeoutError:
             return TryAgain(f"no answer within {self._session.timeout.total:g} s")
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
@@ -116,14 +114,16 @@ class Http:
 
 
 @asynccontextmanager
-async def open_http(checked: bool, timeout_sec: float = TIMEOUT_SEC) -> AsyncIterator[Http]:
+async def open_http(checked: bool, timeout_sec: float = TIMEOUT_SEC, look_up: LookUp = socket.getaddrinfo) -> AsyncIterator[Http]:
     """`checked` refuses addresses inside the network."""
     connector = aiohttp.TCPConnector(
-        resolver=CheckedResolver() if checked else None,
+        resolver=CheckedResolver(look_up) if checked else Resolver(look_up),
         socket_factory=checked_socket if checked else None,
-        use_dns_cache=not checked,
-        limit=MOST_CONNECTIONS,
-        limit_per_host=MOST_OF_ONE_HOST,
+        use_dns_cache=False,
+        # The courier bounds what goes out at once, for each channel and tenant and in all. Who waited for a connection here would be
+        # told that the receiver did not answer, and those who share a host (all that goes to Slack) would wait for each other.
+        limit=0,
+        limit_per_host=0,
     )
     async with aiohttp.ClientSession(
         connector=connector,

@@ -23,7 +23,11 @@ _QUOTED.body_encoding = QP
 
 
 class UnusableAddressError(Exception):
-    """No mail can go to it, or from it. The text does not hold the address."""
+    """No mail can go to it. The text does not hold the address."""
+
+
+class UnusableSenderError(Exception):
+    """No mail can go from SMTP_FROM, whoever it is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +43,10 @@ class Mail:
 def compose(message: Message, sender: str) -> Mail:
     """The mail to `message.to`; the same for every try. `sender` is an address, with or without a name before it.
 
-    Raises UnusableAddressError.
+    Raises UnusableSenderError and UnusableAddressError.
     """
     name, written = parseaddr(sender)
-    from_, to = _address(written, "SMTP_FROM"), _address(message.to or "", "the address")
+    from_, to = _sender(written), _address(message.to or "")
     domain = from_.domain
     said, message_id = mail_text(message), f"<{_digest(message.id)}@{domain}>"
     # The older half of the email package: the newer one parses every header that it is given, which costs a millisecond a mail.
@@ -76,8 +80,15 @@ def _put_into_thread(mail: MIMEMultipart, message: Message, alert_id: str, domai
     mail["In-Reply-To"] = first or root
 
 
+def _sender(text: str) -> Address:
+    try:
+        return _address(text)
+    except UnusableAddressError:
+        raise UnusableSenderError("SMTP_FROM is no mail address") from None
+
+
 @lru_cache(maxsize=4096)
-def _address(text: str, what: str) -> Address:
+def _address(text: str) -> Address:
     """The domain as DNS knows it, so that only a local part outside ASCII needs a server that takes such."""
     local, _, domain = text.strip().rpartition("@")
     try:
@@ -86,9 +97,9 @@ def _address(text: str, what: str) -> Address:
         Address(addr_spec="".join(char if char.isascii() else "x" for char in f"{local}@{known}"))
         found = Address("", local, known)
     except (UnicodeError, HeaderParseError, ValueError, IndexError):
-        raise UnusableAddressError(f"{what} is no mail address") from None
+        raise UnusableAddressError("the address is no mail address") from None
     if not local or not known or not local.isprintable() or any(char in ' <>"' for char in local):
-        raise UnusableAddressError(f"{what} is no mail address")
+        raise UnusableAddressError("the address is no mail address")
     return found
 
 

@@ -65,7 +65,8 @@ class SlackWay:
     async def _to_webhook(self, url: str, message: Message) -> Answer:
         """It answers in plain words, and by its status."""
         data = msgspec.json.encode(payload_of(message))
-        reply = await self._chosen.post(url, message.now, data=data, headers=_headers(message))
+        http = self._chosen.of(message.tenant_id)
+        reply = await http.post(url, message.now, data=data, headers=_headers(message))
         if isinstance(reply, (TryAgain, Never)):
             return reply
         answer = answer_of(reply)

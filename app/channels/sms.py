@@ -1,4 +1,7 @@
-"""The way out by SMS: Twilio's API, one short text for each number."""
+"""The way out by SMS: Twilio's API, one short text for each number.
+
+The account and the sender are of the settings: what is wrong with them is no fault of a channel, and mended within the hour of tries.
+"""
 
 import base64
 from dataclasses import dataclass
@@ -11,7 +14,7 @@ from app.channels.rendering import render
 from app.channels.wording import signal, test_words
 from app.channels.words import one_line, tenants
 from app.domain.channel import SmsConfig
-from app.domain.delivery import Answer, Never, Sent
+from app.domain.delivery import Answer, Never, Sent, TryAgain
 from app.domain.message import Message, Note
 
 LONGEST_TEXT = 300
@@ -19,6 +22,12 @@ LONGEST_TEXT = 300
 
 MOST_LISTED = 3
 """Of a bundle, the worst; the dashboard has them all."""
+
+_NO_ACCOUNT = (401, 403, 404)
+"""The account is part of the address: one that is not known is not found."""
+
+_NO_SENDER = (21212, 21603, 21606, 21659, 21660, 21703, 21705)
+"""No number, one that is not the account's or cannot send, or a messaging service that has none."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -39,7 +48,7 @@ class SmsWay:
     async def send(self, config: SmsConfig, message: Message) -> Answer:
         twilio = self._twilio
         if not (twilio.account_sid and twilio.auth_token and twilio.sender):
-            return Never("SMS is not set up: TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_FROM are needed")
+            return TryAgain("SMS is not set up: TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_FROM are needed")
         url = f"{twilio.url.rstrip('/')}/2010-04-01/Accounts/{quote(twilio.account_sid, safe='')}/Messages.json"
         person = base64.b64encode(f"{twilio.account_sid}:{twilio.auth_token}".encode()).decode()
         headers = {"Authorization": f"Basic {person}", "Idempotency-Key": message.id}
@@ -90,4 +99,11 @@ def _answer(reply: Reply) -> Answer:
         sid = reply.said.get("sid")
         return Sent(sid if isinstance(sid, str) and sid.isalnum() else None)
     answer, code = answer_of(reply), reply.said.get("code")
-    return Never(f"Twilio refused: code {code}") if isinstance(answer, Never) and isinstance(code, int) else answer
+    if not isinstance(answer, Never):
+        return answer
+    said = f"code {code}" if isinstance(code, int) else f"answered {reply.status}"
+    if reply.status in _NO_ACCOUNT:
+        return TryAgain(f"Twilio refused the account ({said}): TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN")
+    if code in _NO_SENDER:
+        return TryAgain(f"Twilio refused the sender ({said}): TWILIO_FROM")
+    return Never(f"Twilio refused: {said}") if isinstance(code, int) else answer

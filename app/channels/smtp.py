@@ -141,6 +141,8 @@ async def _announce(connection: SMTP, mail: Mail) -> None:
     encoding, options = _encoding(mail), list[str]()
     if encoding != "ascii":
         if not connection.supports_extension("smtputf8"):
+            if not mail.sender.isascii():
+                raise RefusedError(TryAgain("the mail server takes no SMTP_FROM with letters outside ASCII (SMTPUTF8)"))
             raise RefusedError(Never("the mail server takes no addresses with letters outside ASCII (SMTPUTF8)"))
         options.append("SMTPUTF8")
     if connection.supports_extension("size"):

@@ -23,6 +23,7 @@ from app.domain.message import Message
 LONGEST_TEXT = 4_096
 """After the markup is taken out, in the units of UTF-16 that Telegram counts in."""
 
+_NO_BOT = (401, 404)
 _TAG = re.compile(r"<[^>]*>")
 _JSON = {"Content-Type": "application/json"}
 
@@ -36,11 +37,14 @@ class TelegramWay:
     async def send(self, config: TelegramConfig, message: Message) -> Answer:
         token = config.bot_token or self._bot_token
         if not token:
-            return Never("no bot: neither the channel has a token nor is TELEGRAM_BOT_TOKEN set")
+            return TryAgain("no bot: neither the channel has a token nor is TELEGRAM_BOT_TOKEN set")
         reply = await self._tell(token, config.chat_id, message)
         if isinstance(reply, Reply) and isinstance(moved := _parameters(reply).get("migrate_to_chat_id"), int):
             # A group that has become a supergroup has another id; Telegram says which.
             reply = await self._tell(token, str(moved), message)
+        if isinstance(reply, Reply) and reply.status in _NO_BOT and not config.bot_token:
+            # The settings' bot is no fault of the channel, and can be mended within the hour of tries.
+            return TryAgain("Telegram does not know the bot of TELEGRAM_BOT_TOKEN")
         return reply if isinstance(reply, (TryAgain, Never)) else _answer(reply)
 
     async def _tell(self, token: str, chat_id: str, message: Message) -> Reply | TryAgain | Never:
@@ -110,7 +114,7 @@ def _answer(reply: Reply) -> Answer:
     match reply.status:
         case 400 if "chat not found" in str(said.get("description")):
             return Never("Telegram refused: it knows no such chat, or the bot is not in it")
-        case 401 | 404:
+        case status if status in _NO_BOT:
             return Never("Telegram refused: it does not know the bot's token")
         case 403:
             return Never("Telegram refused: the bot was blocked, or put out of the chat")

@@ -24,10 +24,11 @@ class WebhookWay:
 
     async def send(self, config: WebhookConfig, message: Message) -> Answer:
         answer: Answer = Sent()
+        http = self._http.of(message.tenant_id)
         for post in posts_of(config, message):
             if isinstance(post, Never):
                 return post
-            reply = await self._http.post(config.url, message.now, data=post.body, headers=post.headers, read=False)
+            reply = await http.post(config.url, message.now, data=post.body, headers=post.headers, read=False)
             answer = reply if isinstance(reply, (TryAgain, Never)) else answer_of(reply)
             if not isinstance(answer, Sent):
                 return answer

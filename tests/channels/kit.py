@@ -58,7 +58,8 @@ def _key_of(call: Call) -> str:
 @dataclass(frozen=True)
 class Case:
     """One kind of channel. `config` and `settings` are given the address of the far end. `success` is what it says when it took a
-    message; where `reads`, nothing else is a success. `wrong_token` is its answer to credentials that do not hold."""
+    message; where `reads`, nothing else is a success. `wrong_token` is its answer to credentials that do not hold;
+    `of_settings` are the statuses that say so of those of the settings, which are no fault of the channel."""
 
     name: str
     kind: ChannelKind
@@ -67,6 +68,7 @@ class Case:
     settings: Callable[[str], dict[str, Any]] = _to_any
     success: bytes = b""
     reads: bool = False
+    of_settings: tuple[int, ...] = ()
     to: str | None = None
     secrets: tuple[str, ...] = (SECRET,)
     over_http: bool = True
@@ -137,6 +139,7 @@ CASES = [
         },
         success=b'{"sid": "SM0123456789", "status": "queued"}',
         wrong_token=(401, b'{"code": 20003, "message": "Authenticate", "status": 401}'),
+        of_settings=(401, 403, 404),
         to=NUMBER,
         secrets=(SECRET, NUMBER, "AC0123456789"),
     ),

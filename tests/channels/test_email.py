@@ -285,7 +285,13 @@ async def test_nobody_listening_is_tried_again() -> None:
 
 
 async def test_without_a_server_no_mail_can_go() -> None:
-    assert await send(Settings()) == Never(NO_SERVER)
+    assert await send(Settings()) == TryAgain(NO_SERVER)
+
+
+@pytest.mark.parametrize("sender", ["", "nobody", "Fleetbeat <fleetbeat>", "Fleetbeat <@example.com>"])
+async def test_a_sender_of_the_settings_that_is_no_address_is_not_the_channels_fault(sender: str) -> None:
+    async with mail_server() as server:
+        assert await send(server.settings(smtp_from=sender)) == TryAgain("SMTP_FROM is no mail address")
 
 
 @pytest.mark.parametrize(
@@ -309,6 +315,8 @@ async def test_a_name_outside_ascii_needs_a_server_that_takes_it() -> None:
     async with mail_server(enable_SMTPUTF8=False) as server:
         refused = Never("the mail server takes no addresses with letters outside ASCII (SMTPUTF8)")
         assert await send(server.settings(), to="jörg@example.com") == refused
+        ours = TryAgain("the mail server takes no SMTP_FROM with letters outside ASCII (SMTPUTF8)")
+        assert await send(server.settings(smtp_from="jörg@example.com")) == ours
 
 
 async def test_five_hundred_alerts_arrive_in_one_mail() -> None:

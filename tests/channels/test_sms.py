@@ -69,15 +69,29 @@ async def test_a_message_to_nobody_in_particular_goes_to_every_number(receiver: 
 @pytest.mark.parametrize("missing", ["twilio_account_sid", "twilio_auth_token", "twilio_from"])
 async def test_without_an_account_it_says_what_is_missing(missing: str, receiver: Receiver) -> None:
     answer = await text(receiver, a_message(a_note(), to=TO.to[0]), **{missing: None})
-    assert answer == Never("SMS is not set up: TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_FROM are needed")
+    assert answer == TryAgain("SMS is not set up: TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_FROM are needed")
     assert receiver.calls == []
 
 
-@pytest.mark.parametrize(("status", "code"), [(400, 21211), (401, 20003), (400, 21610)])
+@pytest.mark.parametrize(("status", "code"), [(400, 21211), (400, 21610)])
 async def test_a_refusal_is_named_by_its_code_alone(status: int, code: int, receiver: Receiver) -> None:
     said = {"code": code, "message": "The 'To' number +15550001234 is not a valid phone number.", "status": status}
     receiver.answers, receiver.body = [status], json.dumps(said).encode()
     assert await text(receiver, a_message(a_note(), to=TO.to[0])) == Never(f"Twilio refused: code {code}")
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, 20003), (403, 20005), (404, 20404)])
+async def test_an_account_that_does_not_hold_is_not_the_channels_fault(status: int, code: int, receiver: Receiver) -> None:
+    receiver.answers, receiver.body = [status], json.dumps({"code": code, "message": "Authenticate"}).encode()
+    refused = TryAgain(f"Twilio refused the account (code {code}): TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN")
+    assert await text(receiver, a_message(a_note(), to=TO.to[0])) == refused
+
+
+@pytest.mark.parametrize("code", [21212, 21603, 21606, 21659, 21660, 21703, 21705])
+async def test_a_sender_that_may_not_send_is_not_the_channels_fault(code: int, receiver: Receiver) -> None:
+    receiver.answers, receiver.body = [400], json.dumps({"code": code, "message": "Invalid 'From'"}).encode()
+    refused = TryAgain(f"Twilio refused the sender (code {code}): TWILIO_FROM")
+    assert await text(receiver, a_message(a_note(), to=TO.to[0])) == refused
 
 
 async def test_too_many_requests_are_tried_again(receiver: Receiver) -> None:

@@ -101,7 +101,7 @@ async def test_the_bot_of_the_settings_serves_channels_without_their_own(receive
 
 async def test_without_any_bot_it_says_what_is_missing(receiver: Receiver) -> None:
     answer = await tell(receiver, a_message(a_note()), TelegramConfig(chat_id="1"))
-    assert answer == Never("no bot: neither the channel has a token nor is TELEGRAM_BOT_TOKEN set")
+    assert answer == TryAgain("no bot: neither the channel has a token nor is TELEGRAM_BOT_TOKEN set")
     assert receiver.calls == []
 
 
@@ -129,6 +129,13 @@ async def test_a_flood_waits_as_long_as_telegram_says(receiver: Receiver) -> Non
 async def test_what_will_not_change_is_never_tried_again(status: int, description: str, error: str, receiver: Receiver) -> None:
     receiver.answers, receiver.body = [status], refusal(status, description)
     assert await tell(receiver, a_message(a_note())) == Never(f"Telegram refused: {error}")
+
+
+@pytest.mark.parametrize("status", [401, 404])
+async def test_a_bot_of_the_settings_that_is_not_known_is_not_the_channels_fault(status: int, receiver: Receiver) -> None:
+    receiver.answers, receiver.body = [status], refusal(status, "Unauthorized")
+    answer = await tell(receiver, a_message(a_note()), TelegramConfig(chat_id="1"), telegram_bot_token=SecretStr("99:AAours"))
+    assert answer == TryAgain("Telegram does not know the bot of TELEGRAM_BOT_TOKEN")
 
 
 async def test_a_group_that_has_moved_is_followed_once(receiver: Receiver) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from app.channel_changes import update_channel
 from app.channel_testing import try_channel
+from app.channels.email import NO_SERVER
 from app.delivering import MOST_REFUSALS
 from app.domain.alert import Alert
 from app.domain.channel import Channel
@@ -144,6 +145,29 @@ async def test_five_refusals_in_a_row_switch_a_channel_off_and_its_admins_hear_o
     assert await inbox(world, mate) == []
 
 
+async def test_what_the_operator_left_out_switches_no_channel_off(world: World) -> None:
+    channel = await world.channel(config=EmailInput(to=("ann@example.com",)))
+    for number in range(MOST_REFUSALS + 1):
+        await world.open(subject_id=f"pos-{number}")
+        await world.send(60)
+    kept = await world.context.store.channels.get(EVERY_TENANT, channel.id)
+    assert kept is not None
+    assert (kept.enabled, kept.refusals, kept.last_error) == (True, 0, NO_SERVER)
+    assert {one.status for one in await world.deliveries()} == {DeliveryStatus.PENDING}
+
+
+async def test_what_the_operator_left_out_is_told_by_the_fallback_after_five_minutes(world: World) -> None:
+    web = await world.channel()
+    mail = await world.channel(name="Mail", config=EmailInput(to=("ann@example.com",)), fallback_channel_id=web.id)
+    await world.context.store.tenants.change("acme", {"default_channel_ids": [mail.id]})
+    await world.open()
+    await world.send()
+    assert world.receiver.calls == []
+    for _ in range(4):
+        await world.send(100)
+    assert world.receiver.events() == ["device.offline"]
+
+
 async def test_refusals_with_a_success_between_them_switch_nothing_off(world: World) -> None:
     channel = await world.channel()
     world.receiver.answers = [404, 404, 404, 404, 200, 404, 404, 404, 404]
@@ -276,7 +300,7 @@ async def test_every_address_of_a_mail_channel_has_a_delivery_of_its_own(world: 
         ("bob@example.org", "b…@example.org"),
     ]
     await world.send()
-    assert {one.error for one in await world.deliveries()} == {"no mail server is set: SMTP_HOST"}
+    assert {one.error for one in await world.deliveries()} == {NO_SERVER}
     await try_channel(world.context, owner, channel.id)
     assert len([one for one in await world.deliveries() if one.alert_id is None]) == 2
 

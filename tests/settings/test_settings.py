@@ -107,6 +107,12 @@ def test_the_password_in_an_address_is_not_shown() -> None:
     assert "hunter2" not in problems({**GOOD, "MONGO_URI": "http://root:hunter2@db/x"})
 
 
+@pytest.mark.parametrize("name", ["SLACK_API_URL", "TELEGRAM_API_URL", "TWILIO_API_URL", "PAGERDUTY_API_URL"])
+@pytest.mark.parametrize("value", ["api.example.com", "ftp://api.example.com", "https://"])
+def test_a_service_that_messages_go_by_has_an_address(name: str, value: str) -> None:
+    assert f"{name}='{value}': should be an address that begins with http:// or https://" in problems({**GOOD, name: value})
+
+
 def test_an_empty_variable_is_as_one_that_is_not_set() -> None:
     assert read_settings({**GOOD, "PUBLIC_URL": "", "JWT_JWKS_URL": ""}).public_url == "http://127.0.0.1:8080"
 
