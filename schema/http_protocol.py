@@ -91,9 +91,8 @@ class ShortWayProtocol(HttpToolsProtocol):
         if call is None:
             return False
         self.cycle = self._whole = cycle = WholeCycle()  # type: ignore[assignment]
-        task = self.loop.create_task(self._run(cycle, self.graphql, head, call))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        cycle.task = self.loop.create_task(self._run(cycle, self.graphql, head, call))
+        self.tasks.add(cycle.task)
         return True
 
     def _head(self, data: bytes, end: int) -> Head | None:
@@ -129,6 +128,7 @@ class ShortWayProtocol(HttpToolsProtocol):
                     cycle, _rendered(cycle, 500, [*self.server_state.default_headers, *_FAILED], b"Internal Server Error")
                 )
         finally:
+            self.tasks.discard(cycle.task)
             note("POST", PATH, status, time.perf_counter() - started)
 
     async def _send(self, cycle: "WholeCycle", answer: Answer, request_id: bytes | None) -> None:
@@ -230,8 +230,9 @@ class WholeCycle:
     """How a call that came whole stands: the attributes of uvicorn's `RequestResponseCycle` that its connection looks at. It knows
     nothing of the connection, so that nothing is left for the collector of cycles."""
 
-    __slots__ = ("disconnected", "keep_alive", "response_complete")
+    __slots__ = ("disconnected", "keep_alive", "response_complete", "task")
     message_event = _Nobody()
+    task: asyncio.Task[None]
 
     def __init__(self) -> None:
         self.disconnected = False

@@ -56,7 +56,7 @@ class GroupCommit(Generic[Item, Result]):
         """
         if self._queued + len(items) > self.capacity:
             raise QueueFullError("more is waiting to be written than can be taken", retry_after_sec=1)
-        waiting = _Waiting[Item, Result](items, asyncio.get_running_loop().create_future())
+        waiting: _Waiting[Item, Result] = _Waiting(items, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._queued += len(items)
         if not self._gathering and self._is_worth_a_write(beside=self._under_way()):
