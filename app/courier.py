@@ -257,7 +257,7 @@ class Courier:
             some = self._at_it.pop(task)
             if (error := task.exception()) is not None:
                 # Its lease ends, and it is tried again.
-                _log.error("delivery.failed", deliveries=[one.id for one in some], error=repr(error))
+                _log.error("delivery.failed", deliveries=[one.id for one in some], error=type(error).__name__)
 
 
 def in_turn(waiting: Sequence[Delivery], at_it: Sequence[Delivery], most: int) -> list[Delivery]:

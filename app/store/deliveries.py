@@ -55,14 +55,6 @@ class DeliveryStore:
         where = {"_id": {"$in": sorted(delivery_ids)}, "next_attempt_at": {"$lte": now}}
         await self._deliveries.update(EVERY_TENANT, where, {"$set": {"next_attempt_at": until}})
 
-    async def next_due(self) -> datetime | None:
-        """When the next one may be taken; None where nothing waits for its time."""
-        where = {"next_attempt_at": {"$gt": _LONG_AGO}, "status": _ON_THE_WAY}
-        found = await self._deliveries.find(
-            EVERY_TENANT, where, sort=[("next_attempt_at", 1)], limit=1, projection={"next_attempt_at": 1}
-        )
-        return found[0]["next_attempt_at"] if found else None
-
     async def lanes_due(self, now: datetime) -> set[int]:
         where = {"next_attempt_at": {"$gt": _LONG_AGO, "$lte": now}, "status": _ON_THE_WAY}
         rows = await self._deliveries.aggregate(EVERY_TENANT, where, [{"$group": {"_id": "$lane"}}])

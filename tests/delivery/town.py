@@ -189,10 +189,10 @@ class Town:
         for _ in range(400):
             await self.deliver()
             self.look()
-            at = await self.context.store.deliveries.next_due()
-            if at is None:
+            due = [one.next_attempt_at for one in await self.rows() if not one.is_finished and one.next_attempt_at is not None]
+            if not due:
                 return
-            self.world.clock.advance(max(0.0, (at - self.world.clock.now()).total_seconds()))
+            self.world.clock.advance(max(0.0, (min(due) - self.world.clock.now()).total_seconds()))
         raise AssertionError(f"it does not come to an end: {[one for one in await self.rows() if not one.is_finished]}")
 
     async def rows(self) -> list[Delivery]:
