@@ -65,7 +65,7 @@ class Sender:
         delivery, channel = parcel.delivery, desk.channels.get(parcel.delivery.channel_id)
         lost = [self._lost(desk, row) for row in parcel.members if not desk.is_known(row)]
         if lost:
-            await self._keep_members(lost, channel, None)
+            await self._tell_of_dead(channel, await self._keep_members(lost, channel, None))
             parcel = replace(parcel, members=[row for row in parcel.members if desk.is_known(row)])
         outcome: Outcome | None = self._instead(desk, parcel, channel)
         if outcome is not None or channel is None:
@@ -156,29 +156,38 @@ class Sender:
             now,
             Pass(fallback=other is not None, by=fare.patience_until),
         )
-        if parcel.delivery.bundling is not None:
-            await self._keep_bundle(parcel, done, channel, other)
-        elif done.alert_id is None or not done.is_finished:
-            await self.context.store.deliveries.settle([done], [parcel.lease])
-        else:
-            everybody = await self._everybody(done, other)
-            revocable = isinstance(outcome, Skip) and outcome.of_alert
-            await self._keep_one(Ended(done, parcel.lease, channel, _if_failed(done, other), everybody, revocable))
-        count_outcome(channel, done)
-        _say(done, channel, len(parcel.members))
-        if done.status is DeliveryStatus.DEAD and channel is not None and done.event != TEST_EVENT:
-            await self._tell_of_dead(channel, done)
+        written = await self._written(parcel, done, channel, fare.other, revocable=isinstance(outcome, Skip) and outcome.of_alert)
+        for one in [one for one in written if one.id == done.id]:
+            count_outcome(channel, one)
+            _say(one, channel, len(parcel.members))
+        await self._tell_of_dead(channel, written)
 
-    async def _tell_of_dead(self, channel: Channel, done: Delivery) -> None:
+    async def _written(
+        self, parcel: Parcel, done: Delivery, channel: Channel | None, other: Channel | None, *, revocable: bool
+    ) -> Sequence[Delivery]:
+        """Writes it: the delivery as it then is, and the members that came to their end with it; but for what another has taken
+        since."""
+        if parcel.delivery.bundling is not None:
+            return await self._keep_bundle(parcel, done, channel, other)
+        if done.alert_id is None or not done.is_finished:
+            return [done] if await self.context.store.deliveries.settle([done], [parcel.lease]) else []
+        everybody = await self._everybody(done, other)
+        return await self._keep_one(Ended(done, parcel.lease, channel, _if_failed(done, other), everybody, revocable))
+
+    async def _tell_of_dead(self, channel: Channel | None, written: Sequence[Delivery]) -> None:
         """Once an hour for each channel."""
-        body = f"{done.recipient} could not be told, and there is no fallback: {done.error}."
+        dead = [one for one in written if one.status is DeliveryStatus.DEAD and one.event != TEST_EVENT]
+        if channel is None or not dead:
+            return
+        first = next((one for one in dead if one.alert_id is not None), dead[0])
+        body = f"{first.recipient} could not be told, and no fallback tells it instead: {first.error}."
         key = f"dead-{channel.id}-{self.context.clock.now():%Y%m%d%H}"
         title = f"{channel.name} did not get an alert through"
-        await tell_owner(self.context, channel, Notice(key=key, title=title, body=body, alert_id=done.alert_id))
+        await tell_owner(self.context, channel, Notice(key=key, title=title, body=body, alert_id=first.alert_id))
 
-    async def _keep_one(self, ended: Ended) -> None:
+    async def _keep_one(self, ended: Ended) -> Sequence[Delivery]:
         try:
-            await self.outcomes.keep([ended])
+            return await self.outcomes.keep([ended])
         except Exception:
             # Whatever it is that cannot be written: who has it is not told again.
             if ended.done.status is DeliveryStatus.SENT and ended.lease is not None:
@@ -188,18 +197,23 @@ class Sender:
                 await self.context.store.deliveries.settle([sent], [ended.lease])
             raise
 
-    async def _keep_bundle(self, parcel: Parcel, done: Delivery, channel: Channel | None, other: Channel | None) -> None:
+    async def _keep_bundle(
+        self, parcel: Parcel, done: Delivery, channel: Channel | None, other: Channel | None
+    ) -> Sequence[Delivery]:
         """A bundle that went out says so first, so that nobody sends it again while its members are written."""
+        told: Sequence[Delivery] = ()
         if done.is_finished and parcel.members:
             if done.status is DeliveryStatus.SENT:
                 sent = msgspec.structs.replace(parcel.delivery, sent_at=done.sent_at, receipt=done.receipt)
                 await self.context.store.deliveries.settle([sent], [parcel.lease])
-            await self._keep_members([_like(member, done) for member in parcel.members], channel, other)
-        await self.context.store.deliveries.settle([done], [parcel.lease])
+            told = await self._keep_members([_like(member, done) for member in parcel.members], channel, other)
+        if done.status is DeliveryStatus.FAILED and told and all(one.status is DeliveryStatus.DEAD for one in told):
+            done = msgspec.structs.replace(done, status=DeliveryStatus.DEAD)
+        return [done, *told] if await self.context.store.deliveries.settle([done], [parcel.lease]) else told
 
-    async def _keep_members(self, done: Sequence[Delivery], channel: Channel | None, other: Channel | None) -> None:
+    async def _keep_members(self, done: Sequence[Delivery], channel: Channel | None, other: Channel | None) -> Sequence[Delivery]:
         everybody = await self._everybody(done[0], other)
-        await self.outcomes.keep([Ended(one, None, channel, _if_failed(one, other), everybody) for one in done])
+        return await self.outcomes.keep([Ended(one, None, channel, _if_failed(one, other), everybody) for one in done])
 
     async def _everybody(self, done: Delivery, other: Channel | None) -> Sequence[str]:
         """Whom a channel is for that stands in and names nobody."""
