@@ -7,7 +7,7 @@ import msgspec
 
 from app.audit import write_audit
 from app.context import Context
-from app.domain.delivery import HANDED_OVER, Delivery, DeliveryStatus, Line
+from app.domain.delivery import BROKEN_UP, HANDED_OVER, Delivery, DeliveryStatus, Line, skipped
 from app.domain.page import require_first
 from app.domain.tenant import Role, Scope, only
 from app.errors import ConflictError, NotFoundError
@@ -38,8 +38,8 @@ async def deliveries_of(context: Context, alerts: Sequence[tuple[str, str]]) -> 
 
 
 async def retry_delivery(context: Context, principal: Principal, delivery_id: str) -> Delivery:
-    """What was given up, with all its tries anew, under the same key; a bundle with its members, unless some of them were tried
-    again by themselves. Not where a later telling of the alert has come after it."""
+    """What was given up, with all its tries anew, under the same key; a bundle with its members. One that is broken up is skipped, and
+    its members go by themselves. Not where a later telling of the alert has come after it."""
     scope = read_scope(principal, None, Role.OPERATOR)
     known = await context.store.deliveries.get(scope, delivery_id)
     if known is None:
@@ -54,8 +54,8 @@ async def retry_delivery(context: Context, principal: Principal, delivery_id: st
         members = await context.store.deliveries.given_up_in(given_up, session) if given_up.bundling is not None else []
         followers = await _handed_over(context, members or [given_up], session)
         now = context.clock.now()
-        again = _each_by_itself(members, now) if given_up.by_itself else [_anew(one, None, one.bundle_id) for one in members]
-        revived[:] = [_anew(given_up, now), *again, *(_anew(one, None) for one in followers)]
+        again = _in_pieces(given_up, members, now) if given_up.broken_up else _whole(given_up, members, now)
+        revived[:] = [*again, *(_anew(one, None) for one in followers)]
         return Writes(outcomes=[*revived, *await _left(context, given_up, session)])
 
     await transact(context, known.lane, work)
@@ -66,6 +66,7 @@ async def retry_delivery(context: Context, principal: Principal, delivery_id: st
 
 
 _GIVEN_UP = (DeliveryStatus.DEAD, DeliveryStatus.FAILED)
+_OVER = (DeliveryStatus.SENT, DeliveryStatus.SKIPPED)
 
 
 async def _handed_over(context: Context, rows: Sequence[Delivery], session: Session) -> list[Delivery]:
@@ -84,17 +85,22 @@ async def _handed_over(context: Context, rows: Sequence[Delivery], session: Sess
 
 async def _left(context: Context, member: Delivery, session: Session) -> list[Delivery]:
     """The bundle that it leaves to go by itself. What is left of that would be other words under the key of the whole: from now on
-    its members go by themselves, too."""
+    its members go by themselves, too. It may be on its way to its end still, which its members were told first."""
     if member.bundle_id is None:
         return []
     bundle = await context.store.deliveries.get(only(member.tenant_id), member.bundle_id, session)
-    return [] if bundle is None or bundle.status not in _GIVEN_UP else [msgspec.structs.replace(bundle, by_itself=True)]
+    return [] if bundle is None or bundle.status in _OVER else [msgspec.structs.replace(bundle, broken_up=True)]
 
 
-def _each_by_itself(members: Sequence[Delivery], now: datetime) -> list[Delivery]:
+def _whole(given_up: Delivery, members: Sequence[Delivery], now: datetime) -> list[Delivery]:
+    """A delivery with its members, if it is a bundle."""
+    return [_anew(given_up, now), *(_anew(one, None, one.bundle_id) for one in members)]
+
+
+def _in_pieces(bundle: Delivery, members: Sequence[Delivery], now: datetime) -> list[Delivery]:
     """Those of one line one after the other."""
     lines: set[Line] = set()
-    revived: list[Delivery] = []
+    revived = [skipped(bundle, BROKEN_UP)]
     for one in members:
         revived.append(_anew(one, None if one.line in lines else now))
         lines.add(one.line)
@@ -111,5 +117,6 @@ def _anew(one: Delivery, at: datetime | None, bundle_id: str | None = None) -> D
         error=None,
         bundle_id=bundle_id,
         sent_at=None,
+        ending=None,
         skipped_because=None,
     )

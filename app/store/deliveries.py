@@ -87,8 +87,12 @@ class DeliveryStore:
         return await self._found(EVERY_TENANT, {**those, "lease": lease})
 
     async def settle(self, deliveries: Sequence[Delivery], leases: Sequence[str]) -> int:
-        """Writes what became of tries, each under the lease that it was taken with; what another has by now is left alone."""
-        changes = [({"_id": one.id, "lease": lease}, {"$set": _body(one)}) for one, lease in zip(deliveries, leases, strict=True)]
+        """Writes what became of tries, each under the lease that it was taken with; what another has by now is left alone. A bundle
+        that was broken up meanwhile stays so."""
+        changes = [
+            ({"_id": one.id, "lease": lease}, {"$set": _but_whole(_body(one))})
+            for one, lease in zip(deliveries, leases, strict=True)
+        ]
         return await self._deliveries.update_each(EVERY_TENANT, changes)
 
     async def put_off(self, until: datetime, recipients: Collection[Delivery], now: datetime) -> None:
@@ -215,6 +219,10 @@ def _body(delivery: Delivery) -> Document:
     document = to_document(delivery)
     del document["_id"]
     return document
+
+
+def _but_whole(body: Document) -> Document:
+    return body if body["broken_up"] else {name: value for name, value in body.items() if name != "broken_up"}
 
 
 def _to(recipients: Sequence[Delivery]) -> Document:
