@@ -152,10 +152,13 @@ class DeliveryStore:
             found.setdefault(one.bundle_id or "", []).append(one)
         return found
 
-    async def given_up_in(self, bundle: Delivery, session: Session) -> list[Delivery]:
-        """What was given up with a bundle."""
+    async def given_up_in(self, bundle: Delivery, session: Session) -> tuple[list[Delivery], bool]:
+        """What was given up with a bundle, and whether this version can read all of it."""
         where = {"bundle_id": bundle.id, "status": {"$in": [DeliveryStatus.DEAD.value, DeliveryStatus.FAILED.value]}}
-        return await self._found(only(bundle.tenant_id), where, session=session, sort=[("seq", 1), ("_id", 1)])
+        order = [("seq", 1), ("_id", 1)]
+        documents = await self._deliveries.find(only(bundle.tenant_id), where, session=session, sort=order)
+        found = readable(documents, Delivery)
+        return found, len(found) == len(documents)
 
     async def get(self, scope: Scope, delivery_id: str, session: Session | None = None) -> Delivery | None:
         document = await self._deliveries.find_one(scope, {"_id": delivery_id}, session=session)

@@ -19,6 +19,7 @@ from app.domain.channel_input import ChannelPatch, SlackInput
 from app.domain.delivery import LEASE, Delivery, DeliveryStatus
 from app.domain.pace import WINDOW, not_before, recent_of
 from app.domain.tenant import EVERY_TENANT
+from app.errors import ConflictError
 from app.outcomes import Ended, Outcomes
 from tests.cast import NOW, outsider, owner
 from tests.delivery.killing import KilledError
@@ -196,10 +197,41 @@ async def test_a_bundle_that_is_broken_up_is_skipped_when_it_is_tried_again_and_
     assert answer.skipped_because == "its members were tried again by themselves"
 
 
+async def given_up_and_over_for(world: World, count: int) -> tuple[list[Alert], Delivery]:
+    """A bundle of three that was given up; so many of its alerts have an end that was told."""
+    await slack(world)
+    alerts = await burst(world, 4)
+    await world.send()
+    world.receiver.answers = [404]
+    await world.send(5)
+    for alert in alerts[1 : count + 1]:
+        await world.end(alert)
+    await until_quiet(world, 30)
+    return alerts, (await bundle_and_members(world))[0]
+
+
+async def test_of_a_bundle_that_is_tried_again_what_something_later_has_followed_is_left_out(world: World) -> None:
+    alerts, bundle = await given_up_and_over_for(world, 1)
+    told = len(world.receiver.calls)
+    answer = await retry_delivery(world.context, owner, bundle.id)
+    assert answer.skipped_because == "its members were tried again by themselves"
+    await until_quiet(world, 60)
+    assert named("".join(texts(world)[told:]), alerts) == {alert.id for alert in alerts[2:]}
+    keys = Counter(call.headers["Idempotency-Key"] for call in world.receiver.calls)
+    assert keys[bundle.id] == 1
+    assert sorted(one.status.name for one in await world.deliveries() if one.alert_id == alerts[1].id) == ["DEAD", "SENT"]
+
+
+async def test_a_bundle_whose_every_alert_has_moved_on_is_not_tried_again(world: World) -> None:
+    _, bundle = await given_up_and_over_for(world, 3)
+    with pytest.raises(ConflictError):
+        await retry_delivery(world.context, owner, bundle.id)
+
+
 async def bundle_and_members(world: World) -> list[Delivery]:
     """The bundle first."""
     found = [one for one in await world.deliveries() if one.bundling is not None or one.bundle_id is not None]
-    return sorted(found, key=lambda one: (one.bundling is None, one.seq))
+    return sorted(found, key=lambda one: (one.bundling is None, one.created_at, one.seq))
 
 
 async def give_up_until_killed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
