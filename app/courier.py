@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import structlog
 
-from app.bundles import Recipient, recipient_of, take_turns
+from app.bundles import Recipient, parcels_of, recipient_of, take_turns
 from app.channels.in_app import InAppWay
 from app.channels.ways import Ways, open_ways
 from app.context import Context
@@ -206,9 +206,7 @@ class Courier:
     async def _take(self, singles: Sequence[Delivery], channels: Mapping[str, Channel]) -> None:
         lease = uuid4().hex
         claimed = await self._context.store.deliveries.claim([one.id for one in singles], lease, self._context.clock.now())
-        bundles = [one.id for one in claimed if one.bundling is not None]
-        members = await self._context.store.deliveries.members(bundles) if bundles else {}
-        await self._send([Parcel(one, lease, members.get(one.id, ())) for one in claimed], channels)
+        await self._send(await parcels_of(self._context, lease, claimed), channels)
 
     async def _take_turns(self, firsts: Sequence[Delivery], channels: Mapping[str, Channel]) -> None:
         try:

@@ -102,6 +102,8 @@ class Sender:
             return Skip(ending.because) if ending.skipped else Never(ending.because)
         if desk.is_unread(delivery):
             return TryAgain(UNREAD)
+        if not desk.is_whose(delivery):
+            return TryAgain("whom it is for cannot be read by this version")
         changed = before_sending(delivery, desk.alerts.get(delivery.alert_id or ""), channel, self.context.clock.now())
         if changed is not None:
             return changed

@@ -1,5 +1,6 @@
 """The outbox: what is to be told, written with what it tells of."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -144,13 +145,15 @@ class DeliveryStore:
         if behind:
             await self._deliveries.update(EVERY_TENANT, {"_id": {"$in": sorted(behind)}}, {"$set": frozen}, session=session)
 
-    async def members(self, bundle_ids: Collection[str]) -> dict[str, list[Delivery]]:
-        """What is in bundles and has not come to its end, by the bundle's id."""
-        found: dict[str, list[Delivery]] = {}
+    async def members(self, bundle_ids: Collection[str]) -> tuple[dict[str, list[Delivery]], set[str]]:
+        """What is in bundles and has not come to its end, by the bundle's id; and the bundles of which this version cannot read all."""
         where = {"bundle_id": {"$in": sorted(bundle_ids)}, "status": _ON_THE_WAY}
-        for one in await self._found(EVERY_TENANT, where, sort=[("seq", 1), ("_id", 1)]):
+        documents = await self._deliveries.find(EVERY_TENANT, where, sort=[("seq", 1), ("_id", 1)])
+        found: dict[str, list[Delivery]] = {}
+        for one in readable(documents, Delivery):
             found.setdefault(one.bundle_id or "", []).append(one)
-        return found
+        there = Counter(document["bundle_id"] for document in documents)
+        return found, {bundle_id for bundle_id, count in there.items() if len(found.get(bundle_id, ())) < count}
 
     async def given_up_in(self, bundle: Delivery, session: Session) -> tuple[list[Delivery], bool]:
         """What was given up with a bundle, and whether this version can read all of it."""
