@@ -74,8 +74,9 @@ switches = st.builds(_channel, st.sampled_from(CHANNELS), st.sampled_from(["off"
 retries = places.map(lambda place: lambda town: town.retry(place))
 couriers: st.SearchStrategy[Step] = st.just(lambda town: town.deliver())
 killed = st.integers(1, 70).map(lambda length: lambda town: town.deliver_until_killed(length))
+stopped = st.integers(1, 400).map(lambda turns: lambda town: town.deliver_until_stopped(turns))
 pauses = st.sampled_from([1, 5, 20, 46, 61, 300, 900]).map(lambda seconds: [lambda town: town.pass_time(seconds)])
-at_once = st.lists(alerts | alerts | couriers | killed | receivers | retries | switches, min_size=1, max_size=5)
+at_once = st.lists(alerts | alerts | couriers | killed | stopped | receivers | retries | switches, min_size=1, max_size=5)
 histories = st.lists(at_once | pauses | couriers.map(lambda one: [one]), min_size=8, max_size=30)
 
 

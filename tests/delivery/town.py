@@ -204,6 +204,17 @@ class Town:
         work = asyncio.create_task(Courier(mortal(self.context, fuse), self.ways).work_off())
         self.kills += await until_killed(work, fuse)
 
+    async def deliver_until_stopped(self, turns: int) -> None:
+        """A courier that is told to leave after so many turns of the loop."""
+        work = asyncio.create_task(Courier(self.context, self.ways).run())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        while not work.done():
+            work.cancel()
+            await asyncio.wait([work], timeout=PATIENCE_SEC)
+        # Who took a turn and hands it back may have cost a message.
+        self.kills += 1
+
     async def pass_time(self, seconds: float) -> None:
         self.world.clock.advance(seconds)
 
