@@ -47,14 +47,12 @@ async def deliver(context: Context, lane: int) -> int:
 
 
 async def keep_delivering(context: Context) -> None:
-    """The courier of this process, until cancelled; then it finishes what is under way."""
+    """The courier of this process, until cancelled; then it finishes what is under way. Errands still come to it when it has left, for
+    a job that is picked up by then must not begin anew."""
     async with _open_ways(context) as ways:
         courier = Courier(context, ways)
         context.errands.serve_here(courier.wake)
-        try:
-            await courier.run()
-        finally:
-            context.errands.serve_here(None)
+        await courier.run()
 
 
 def _open_ways(context: Context) -> AbstractAsyncContextManager[Ways]:

@@ -93,6 +93,7 @@ async def work_until(context: Context, stopping: asyncio.Event) -> None:
         stack.push_async_callback(queue.close)
         stack.push_async_callback(add_outcomes, context)
         context.errands.serve_by(queue.put)
+        stack.callback(context.errands.serve_here, None)
         stack.push_async_callback(context.store.workers.leave, worker_id)
         await stack.enter_async_context(running("queue", life.serve_queue))
         for tick in ticks_of(context.settings):
