@@ -17,6 +17,7 @@ from app.domain.pace import MOST_IN_BUNDLE, not_before, recent_of
 from app.domain.telling import before_sending
 from app.messages import Parcel, alerts_of
 from app.outcomes import Ended, Outcomes
+from app.store.deliveries import UNREADABLE_FOR
 from app.store.mongo import Session
 from app.store.paces import Turn
 
@@ -150,8 +151,18 @@ async def _bundled(context: Context, groups: Sequence[Sequence[Delivery]], lease
             await store.freeze(bundle.id, [one.id for one in rows], behind, session)
 
     await context.mongo.transaction(work)
-    members = await store.members([bundle.id for bundle in made])
-    return [Parcel(bundle, lease, members.get(bundle.id, ())) for bundle in made]
+    return await parcels_of(context, lease, made)
+
+
+async def parcels_of(context: Context, lease: str, taken: Sequence[Delivery]) -> list[Parcel]:
+    """Bundles with their members, and what goes by itself. A bundle of which this version cannot read all is left for later, or for
+    another version: what it left out would be told nobody."""
+    bundles = [one.id for one in taken if one.bundling is not None]
+    members, unread = await context.store.deliveries.members(bundles) if bundles else ({}, set())
+    now = context.clock.now()
+    late = [after(one, NotYet(now + UNREADABLE_FOR), 0, now) for one in taken if one.id in unread]
+    await context.store.deliveries.settle(late, [lease] * len(late))
+    return [Parcel(one, lease, members.get(one.id, ())) for one in taken if one.id not in unread]
 
 
 def _key(recipient: Recipient) -> str:

@@ -12,17 +12,18 @@ from uuid import uuid4
 
 import structlog
 
-from app.bundles import Recipient, recipient_of, take_turns
+from app.bundles import Recipient, parcels_of, recipient_of, take_turns
 from app.channels.in_app import InAppWay
 from app.channels.ways import Ways, open_ways
 from app.context import Context
 from app.delivering import Sender
 from app.domain.channel import Channel
-from app.domain.delivery import Delivery
+from app.domain.delivery import Delivery, NotYet, after
 from app.domain.pace import is_paced
 from app.messages import Parcel, open_desk
 from app.outcomes import Outcomes
 from app.store.deliveries import UNREADABLE_FOR
+from app.supervision import undisturbed
 
 AT_ONCE = 256
 OF_ONE_TENANT = 48
@@ -30,6 +31,9 @@ OF_ONE_CHANNEL = 16
 PAGE = 500
 LOOK_EVERY_SEC = 1.0
 LINGER_SEC = 0.05
+DRAIN_SEC = 10.0
+"""So long whoever is stopped waits for what is under way: cut off, it would be sent again, and mails know no keys."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -43,14 +47,12 @@ async def deliver(context: Context, lane: int) -> int:
 
 
 async def keep_delivering(context: Context) -> None:
-    """The courier of this process, until cancelled."""
+    """The courier of this process, until cancelled; then it finishes what is under way. Errands still come to it when it has left, for
+    a job that is picked up by then must not begin anew."""
     async with _open_ways(context) as ways:
         courier = Courier(context, ways)
         context.errands.serve_here(courier.wake)
-        try:
-            await courier.run()
-        finally:
-            context.errands.serve_here(None)
+        await courier.run()
 
 
 def _open_ways(context: Context) -> AbstractAsyncContextManager[Ways]:
@@ -65,8 +67,9 @@ async def lanes_to_deliver(context: Context) -> set[int]:
 class Courier:
     """One process' hand on the outbox."""
 
-    def __init__(self, context: Context, ways: Ways) -> None:
+    def __init__(self, context: Context, ways: Ways, drain_sec: float = DRAIN_SEC) -> None:
         self._context = context
+        self._drain_sec = drain_sec
         self._outcomes = Outcomes(context)
         self._sender = Sender(context, ways, self._outcomes)
         self._waiting: list[Delivery] = []
@@ -76,36 +79,62 @@ class Courier:
         self._turns: set[Recipient] = set()
         self._woken = asyncio.Event()
         self._taken = 0
+        self._leaving = False
 
     def wake(self) -> None:
         """Something may be due."""
         self._woken.set()
 
     async def run(self) -> None:
-        """Works until cancelled: looks when it is woken, and every second in any case."""
-        while True:
-            try:
-                await self.work_off()
-            except Exception:  # noqa: BLE001 - said, and tried again: this loop is what must not end
-                _log.exception("courier.failed")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_EVERY_SEC):
-                    await self._woken.wait()
+        """Works until cancelled: looks when it is woken, and every second in any case. Then it begins nothing more, and leaves when
+        what is under way has come to its end, or has taken too long."""
+        try:
+            while True:
+                await self._try_to_work()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_EVERY_SEC):
+                        await self._woken.wait()
+        finally:
+            await undisturbed(self._drain())
 
     async def work_off(self) -> int:
         """Sends until nothing is due; how many deliveries were taken."""
         before = self._taken
         try:
+            await self._work()
+        finally:
+            await self._cut_off()
+        return self._taken - before
+
+    async def _try_to_work(self) -> None:
+        try:
+            await self._work()
+        except Exception:  # noqa: BLE001 - said, and tried again: this loop is what must not end
+            _log.exception("courier.failed")
+
+    async def _work(self) -> None:
+        try:
             while await self._begin_if_it_can() or self._at_it:
                 await self._until_something_changes()
         finally:
             self._waiting.clear()
-            for task in self._at_it:
-                task.cancel()
-            await asyncio.gather(*self._at_it, return_exceptions=True)
-            self._at_it.clear()
-            self._turns.clear()
-        return self._taken - before
+
+    async def _drain(self) -> None:
+        self._leaving = True
+        if self._at_it:
+            await asyncio.wait(self._at_it, timeout=self._drain_sec)
+        self._clear_away()
+        if self._at_it:
+            # Their leases end, and they are tried again.
+            _log.warning("courier.cut_off", deliveries=[one.id for some in self._at_it.values() for one in some])
+        await self._cut_off()
+
+    async def _cut_off(self) -> None:
+        for task in self._at_it:
+            task.cancel()
+        await asyncio.gather(*self._at_it, return_exceptions=True)
+        self._at_it.clear()
+        self._turns.clear()
 
     async def _begin_if_it_can(self) -> int:
         """A look that fails leaves what is under way alone: it may be with its receivers already."""
@@ -175,9 +204,7 @@ class Courier:
     async def _take(self, singles: Sequence[Delivery], channels: Mapping[str, Channel]) -> None:
         lease = uuid4().hex
         claimed = await self._context.store.deliveries.claim([one.id for one in singles], lease, self._context.clock.now())
-        bundles = [one.id for one in claimed if one.bundling is not None]
-        members = await self._context.store.deliveries.members(bundles) if bundles else {}
-        await self._send([Parcel(one, lease, members.get(one.id, ())) for one in claimed], channels)
+        await self._send(await parcels_of(self._context, lease, claimed), channels)
 
     async def _take_turns(self, firsts: Sequence[Delivery], channels: Mapping[str, Channel]) -> None:
         try:
@@ -191,9 +218,18 @@ class Courier:
         if not parcels:
             return
         desk = await open_desk(self._context, parcels, channels)
+        if self._leaving:
+            await self._hand_back(parcels)
+            return
         for parcel in parcels:
             self._taken += len(parcel.rows)
             self._spawn(self._sender.deliver(desk, parcel), [parcel.delivery])
+
+    async def _hand_back(self, parcels: Sequence[Parcel]) -> None:
+        """What was taken and not begun is anybody's at once; it was no try."""
+        now = self._context.clock.now()
+        free = [after(parcel.delivery, NotYet(now), 0, now) for parcel in parcels]
+        await self._context.store.deliveries.settle(free, [parcel.lease for parcel in parcels])
 
     def _spawn(self, work: Coroutine[Any, Any, None], deliveries: Sequence[Delivery]) -> None:
         self._at_it[asyncio.create_task(work)] = deliveries
@@ -210,11 +246,14 @@ class Courier:
                 await asyncio.sleep(LINGER_SEC)
         finally:
             woken.cancel()
+        self._clear_away()
+
+    def _clear_away(self) -> None:
         for task in [task for task in self._at_it if task.done()]:
             some = self._at_it.pop(task)
             if (error := task.exception()) is not None:
                 # Its lease ends, and it is tried again.
-                _log.error("delivery.failed", deliveries=[one.id for one in some], error=repr(error))
+                _log.error("delivery.failed", deliveries=[one.id for one in some], error=type(error).__name__)
 
 
 def in_turn(waiting: Sequence[Delivery], at_it: Sequence[Delivery], most: int) -> list[Delivery]:

@@ -7,9 +7,9 @@ import msgspec
 
 from app.audit import write_audit
 from app.context import Context
-from app.domain.delivery import HANDED_OVER, Delivery, DeliveryStatus, Line
+from app.domain.delivery import BROKEN_UP, HANDED_OVER, Delivery, DeliveryStatus, Line, skipped
 from app.domain.page import require_first
-from app.domain.tenant import Role, Scope, only
+from app.domain.tenant import Role, Scope
 from app.errors import ConflictError, NotFoundError
 from app.principal import Principal, read_scope
 from app.store.mongo import Session
@@ -38,8 +38,8 @@ async def deliveries_of(context: Context, alerts: Sequence[tuple[str, str]]) -> 
 
 
 async def retry_delivery(context: Context, principal: Principal, delivery_id: str) -> Delivery:
-    """What was given up, with all its tries anew, under the same key; a bundle with its members, unless some of them were tried
-    again by themselves. Not where a later telling of the alert has come after it."""
+    """What was given up, with all its tries anew, under the same key; a bundle with its members. One that would be other words than
+    before is skipped, and what is left of its members goes by itself. Not where a later telling of the alert has come after it."""
     scope = read_scope(principal, None, Role.OPERATOR)
     known = await context.store.deliveries.get(scope, delivery_id)
     if known is None:
@@ -51,12 +51,8 @@ async def retry_delivery(context: Context, principal: Principal, delivery_id: st
         if given_up is None or given_up.status not in _GIVEN_UP:
             status = "gone" if given_up is None else given_up.status.name
             raise ConflictError(f"only what is DEAD or FAILED is tried again; this one is {status}", {"status": status})
-        members = await context.store.deliveries.given_up_in(given_up, session) if given_up.bundling is not None else []
-        followers = await _handed_over(context, members or [given_up], session)
-        now = context.clock.now()
-        again = _each_by_itself(members, now) if given_up.by_itself else [_anew(one, None, one.bundle_id) for one in members]
-        revived[:] = [_anew(given_up, now), *again, *(_anew(one, None) for one in followers)]
-        return Writes(outcomes=[*revived, *await _left(context, given_up, session)])
+        revived[:] = await _revived(context, given_up, session)
+        return Writes(outcomes=[*revived, *await _broken_up(context, given_up, revived, session)])
 
     await transact(context, known.lane, work)
     await write_audit(context, principal, known.tenant_id, "delivery.retry", f"delivery:{known.id}", None, None)
@@ -66,35 +62,60 @@ async def retry_delivery(context: Context, principal: Principal, delivery_id: st
 
 
 _GIVEN_UP = (DeliveryStatus.DEAD, DeliveryStatus.FAILED)
+_FOLLOWS = (DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.SENT)
+_OVER = (DeliveryStatus.SENT, DeliveryStatus.SKIPPED)
 
 
-async def _handed_over(context: Context, rows: Sequence[Delivery], session: Session) -> list[Delivery]:
-    """What went to a fallback together with these: who is told of a beginning after all is told of its end, too.
+async def _revived(context: Context, given_up: Delivery, session: Session) -> list[Delivery]:
+    """What goes again, itself first: with its members, if it is a bundle, and with what is to be told after it.
 
     Raises ConflictError where something later was told, or is to be told, of the same alert to the same recipient.
     """
+    now, members, is_whole = context.clock.now(), list[Delivery](), True
+    if given_up.bundling is not None:
+        members, is_whole = await context.store.deliveries.given_up_in(given_up, session)
+    rows = members or [given_up]
+    later = await _later(context, rows, session)
+    followed = {one.line: one for one in later if one.status in _FOLLOWS}
+    free = [one for one in rows if one.line not in followed]
+    if not free:
+        raise ConflictError("a later telling of the alert has followed it", {"deliveryId": followed[rows[0].line].id})
+    behind = [_anew(one, None) for one in later if one.line not in followed and _goes_with_it(one)]
+    if given_up.broken_up or not is_whole or len(free) < len(rows):
+        return [*_in_pieces(given_up, [one for one in free if one is not given_up], now), *behind]
+    return [*_whole(given_up, members, now), *behind]
+
+
+async def _later(context: Context, rows: Sequence[Delivery], session: Session) -> list[Delivery]:
+    """What was to be told after these, in order."""
     seqs = {one.line: one.seq for one in rows if one.alert_id is not None}
     known = await context.store.deliveries.of_lines(rows, (), session) if seqs else []
-    later = [one for one in known if one.line in seqs and one.seq > seqs[one.line]]
-    for one in later:
-        if one.status is not DeliveryStatus.SKIPPED:
-            raise ConflictError("a later telling of the alert has followed it", {"deliveryId": one.id})
-    return [one for one in later if one.skipped_because == HANDED_OVER]
+    return [one for one in known if one.line in seqs and one.seq > seqs[one.line]]
 
 
-async def _left(context: Context, member: Delivery, session: Session) -> list[Delivery]:
-    """The bundle that it leaves to go by itself. What is left of that would be other words under the key of the whole: from now on
-    its members go by themselves, too."""
-    if member.bundle_id is None:
-        return []
-    bundle = await context.store.deliveries.get(only(member.tenant_id), member.bundle_id, session)
-    return [] if bundle is None or bundle.status not in _GIVEN_UP else [msgspec.structs.replace(bundle, by_itself=True)]
+def _goes_with_it(later: Delivery) -> bool:
+    """Who is told of a beginning after all is told of its end, too: after it, even if that was given up or went to a fallback."""
+    return later.status in _GIVEN_UP or later.skipped_because == HANDED_OVER
 
 
-def _each_by_itself(members: Sequence[Delivery], now: datetime) -> list[Delivery]:
+async def _broken_up(context: Context, given_up: Delivery, revived: Sequence[Delivery], session: Session) -> list[Delivery]:
+    """The bundles that these leave to go by themselves. What is left of one would be other words under the key of the whole: from now
+    on its members go by themselves, too. It may be on its way to its end still, which its members were told first."""
+    leaving = await context.store.deliveries.get_many({one.id for one in revived if one.bundle_id is None}, session)
+    left = {one.bundle_id for one in leaving.values() if one.bundle_id is not None}
+    bundles = await context.store.deliveries.get_many(left - {given_up.id}, session) if left else {}
+    return [msgspec.structs.replace(one, broken_up=True) for one in bundles.values() if one.status not in _OVER]
+
+
+def _whole(given_up: Delivery, members: Sequence[Delivery], now: datetime) -> list[Delivery]:
+    """A delivery with its members, if it is a bundle."""
+    return [_anew(given_up, now), *(_anew(one, None, one.bundle_id) for one in members)]
+
+
+def _in_pieces(bundle: Delivery, members: Sequence[Delivery], now: datetime) -> list[Delivery]:
     """Those of one line one after the other."""
     lines: set[Line] = set()
-    revived: list[Delivery] = []
+    revived = [skipped(bundle, BROKEN_UP)]
     for one in members:
         revived.append(_anew(one, None if one.line in lines else now))
         lines.add(one.line)
@@ -111,5 +132,6 @@ def _anew(one: Delivery, at: datetime | None, bundle_id: str | None = None) -> D
         error=None,
         bundle_id=bundle_id,
         sent_at=None,
+        ending=None,
         skipped_because=None,
     )

@@ -13,7 +13,7 @@ from app.channels.ways import Ways
 from app.context import Context
 from app.delivery_counts import count_outcome
 from app.domain.channel import Channel, ChannelKind
-from app.domain.delivery import LEASE, Answer, Delivery, DeliveryStatus, Never, Outcome, Pass, Sent, Skip, TryAgain, after
+from app.domain.delivery import LEASE, Answer, Delivery, DeliveryStatus, Ending, Never, Outcome, Pass, Sent, Skip, TryAgain, after
 from app.domain.message import TEST_EVENT
 from app.domain.telling import before_sending
 from app.fallbacks import FAILS_FOR, fallback_of
@@ -62,14 +62,13 @@ class Sender:
         self.well = GroupCommit(self._note_well, BATCH, CAPACITY)
 
     async def deliver(self, desk: Desk, parcel: Parcel) -> None:
-        delivery, channel = parcel.delivery, desk.channels.get(parcel.delivery.channel_id)
-        lost = [self._lost(desk, row) for row in parcel.members if not desk.is_known(row)]
-        if lost:
-            await self._keep_members(lost, channel, None)
-            parcel = replace(parcel, members=[row for row in parcel.members if desk.is_known(row)])
+        channel = desk.channels.get(parcel.delivery.channel_id)
+        parcel = await self._without_lost(desk, parcel, channel)
+        delivery = parcel.delivery
         outcome: Outcome | None = self._instead(desk, parcel, channel)
         if outcome is not None or channel is None:
-            await self._keep(parcel, channel, outcome or Skip("the channel was deleted"), WELL)
+            other = await fallback_of(self.context, channel, delivery) if channel is not None and delivery.ending else None
+            await self._keep(parcel, channel, outcome or Skip("the channel was deleted"), Fare(other))
             return
         outcome = await self._send(channel, desk, parcel)
         if isinstance(outcome, Sent):
@@ -78,6 +77,17 @@ class Sender:
             await self._note_sent(channel)
         else:
             await self._keep(parcel, channel, outcome, await self._fare(channel, delivery, outcome))
+
+    async def _without_lost(self, desk: Desk, parcel: Parcel, channel: Channel | None) -> Parcel:
+        """The parcel as far as it can be told of; what became of it already became of all that was in it."""
+        lost = [self._lost(desk, row) for row in parcel.members if not desk.is_known(row)]
+        if not lost or parcel.delivery.sent_at is not None or parcel.delivery.ending is not None:
+            return parcel
+        # First of all: tried again with those that were not in it, it would say more under its key.
+        bundle = msgspec.structs.replace(parcel.delivery, broken_up=True)
+        await self.context.store.deliveries.settle([bundle], [parcel.lease])
+        await self._tell_of_dead(channel, await self._keep_members(lost, channel, None))
+        return replace(parcel, delivery=bundle, members=[row for row in parcel.members if desk.is_known(row)])
 
     def _lost(self, desk: Desk, member: Delivery) -> Delivery:
         """The end of what cannot be in its bundle."""
@@ -88,8 +98,12 @@ class Sender:
         delivery = parcel.delivery
         if delivery.sent_at is not None:
             return Sent(delivery.receipt)  # it went out before, and whoever sent it could not say so
+        if (ending := delivery.ending) is not None:
+            return Skip(ending.because) if ending.skipped else Never(ending.because)
         if desk.is_unread(delivery):
             return TryAgain(UNREAD)
+        if not desk.is_whose(delivery):
+            return TryAgain("whom it is for cannot be read by this version")
         changed = before_sending(delivery, desk.alerts.get(delivery.alert_id or ""), channel, self.context.clock.now())
         if changed is not None:
             return changed
@@ -156,29 +170,38 @@ class Sender:
             now,
             Pass(fallback=other is not None, by=fare.patience_until),
         )
-        if parcel.delivery.bundling is not None:
-            await self._keep_bundle(parcel, done, channel, other)
-        elif done.alert_id is None or not done.is_finished:
-            await self.context.store.deliveries.settle([done], [parcel.lease])
-        else:
-            everybody = await self._everybody(done, other)
-            revocable = isinstance(outcome, Skip) and outcome.of_alert
-            await self._keep_one(Ended(done, parcel.lease, channel, _if_failed(done, other), everybody, revocable))
-        count_outcome(channel, done)
-        _say(done, channel, len(parcel.members))
-        if done.status is DeliveryStatus.DEAD and channel is not None and done.event != TEST_EVENT:
-            await self._tell_of_dead(channel, done)
+        written = await self._written(parcel, done, channel, fare.other, revocable=isinstance(outcome, Skip) and outcome.of_alert)
+        for one in [one for one in written if one.id == done.id]:
+            count_outcome(channel, one)
+            _say(one, channel, len(parcel.members))
+        await self._tell_of_dead(channel, written)
 
-    async def _tell_of_dead(self, channel: Channel, done: Delivery) -> None:
+    async def _written(
+        self, parcel: Parcel, done: Delivery, channel: Channel | None, other: Channel | None, *, revocable: bool
+    ) -> Sequence[Delivery]:
+        """Writes it: the delivery as it then is, and the members that came to their end with it; but for what another has taken
+        since."""
+        if parcel.delivery.bundling is not None:
+            return await self._keep_bundle(parcel, done, channel, other)
+        if done.alert_id is None or not done.is_finished:
+            return [done] if await self.context.store.deliveries.settle([done], [parcel.lease]) else []
+        everybody = await self._everybody(done, other)
+        return await self._keep_one(Ended(done, parcel.lease, channel, _if_failed(done, other), everybody, revocable))
+
+    async def _tell_of_dead(self, channel: Channel | None, written: Sequence[Delivery]) -> None:
         """Once an hour for each channel."""
-        body = f"{done.recipient} could not be told, and there is no fallback: {done.error}."
+        dead = [one for one in written if one.status is DeliveryStatus.DEAD and one.event != TEST_EVENT]
+        if channel is None or not dead:
+            return
+        first = next((one for one in dead if one.alert_id is not None), dead[0])
+        body = f"{first.recipient} could not be told, and no fallback tells it instead: {first.error}."
         key = f"dead-{channel.id}-{self.context.clock.now():%Y%m%d%H}"
         title = f"{channel.name} did not get an alert through"
-        await tell_owner(self.context, channel, Notice(key=key, title=title, body=body, alert_id=done.alert_id))
+        await tell_owner(self.context, channel, Notice(key=key, title=title, body=body, alert_id=first.alert_id))
 
-    async def _keep_one(self, ended: Ended) -> None:
+    async def _keep_one(self, ended: Ended) -> Sequence[Delivery]:
         try:
-            await self.outcomes.keep([ended])
+            return await self.outcomes.keep([ended])
         except Exception:
             # Whatever it is that cannot be written: who has it is not told again.
             if ended.done.status is DeliveryStatus.SENT and ended.lease is not None:
@@ -188,18 +211,25 @@ class Sender:
                 await self.context.store.deliveries.settle([sent], [ended.lease])
             raise
 
-    async def _keep_bundle(self, parcel: Parcel, done: Delivery, channel: Channel | None, other: Channel | None) -> None:
-        """A bundle that went out says so first, so that nobody sends it again while its members are written."""
+    async def _keep_bundle(
+        self, parcel: Parcel, done: Delivery, channel: Channel | None, other: Channel | None
+    ) -> Sequence[Delivery]:
+        """A bundle at its end says so first, so that nobody sends it, or what is left of it, again while its members are written."""
+        store, told = self.context.store.deliveries, list[Delivery]()
         if done.is_finished and parcel.members:
-            if done.status is DeliveryStatus.SENT:
-                sent = msgspec.structs.replace(parcel.delivery, sent_at=done.sent_at, receipt=done.receipt)
-                await self.context.store.deliveries.settle([sent], [parcel.lease])
-            await self._keep_members([_like(member, done) for member in parcel.members], channel, other)
-        await self.context.store.deliveries.settle([done], [parcel.lease])
+            is_ours = await store.settle([_about_to_be(done, parcel.delivery)], [parcel.lease])
+            if not is_ours and done.status is not DeliveryStatus.SENT:
+                return []  # whoever has it may get it through
+            told += await self._keep_members([_like(member, done) for member in parcel.members], channel, other)
+        if done.status is DeliveryStatus.FAILED and told and all(one.status is DeliveryStatus.DEAD for one in told):
+            done = msgspec.structs.replace(done, status=DeliveryStatus.DEAD)
+        if done.is_finished:
+            done = msgspec.structs.replace(done, ending=None)
+        return [done, *told] if await store.settle([done], [parcel.lease]) else told
 
-    async def _keep_members(self, done: Sequence[Delivery], channel: Channel | None, other: Channel | None) -> None:
+    async def _keep_members(self, done: Sequence[Delivery], channel: Channel | None, other: Channel | None) -> Sequence[Delivery]:
         everybody = await self._everybody(done[0], other)
-        await self.outcomes.keep([Ended(one, None, channel, _if_failed(one, other), everybody) for one in done])
+        return await self.outcomes.keep([Ended(one, None, channel, _if_failed(one, other), everybody) for one in done])
 
     async def _everybody(self, done: Delivery, other: Channel | None) -> Sequence[str]:
         """Whom a channel is for that stands in and names nobody."""
@@ -218,6 +248,14 @@ class Sender:
 
 def _if_failed(done: Delivery, other: Channel | None) -> Channel | None:
     return other if done.status is DeliveryStatus.FAILED else None
+
+
+def _about_to_be(done: Delivery, bundle: Delivery) -> Delivery:
+    """A bundle whose end is known, and its members are still to be told so."""
+    if done.status is DeliveryStatus.SENT:
+        return msgspec.structs.replace(bundle, sent_at=done.sent_at, receipt=done.receipt)
+    is_skipped = done.status is DeliveryStatus.SKIPPED
+    return msgspec.structs.replace(bundle, ending=Ending((done.skipped_because if is_skipped else done.error) or "", is_skipped))
 
 
 def _like(member: Delivery, bundle: Delivery) -> Delivery:

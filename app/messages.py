@@ -49,6 +49,7 @@ class Desk:
     told: AlsoTold
     people: Mapping[str, Member]
     unread: Set[object]
+    unread_people: Set[str]
 
     def is_known(self, row: Delivery) -> bool:
         """Whether what it tells of is still kept, and can be read. A test tells of nothing."""
@@ -57,6 +58,10 @@ class Desk:
     def is_unread(self, row: Delivery) -> bool:
         """Whether what it tells of cannot be read by this version."""
         return row.alert_id in self.unread or (row.lane, row.seq) in self.unread
+
+    def is_whose(self, delivery: Delivery) -> bool:
+        """Whether this version can tell whose own channel it goes to."""
+        return delivery.user_id not in self.unread_people
 
     def is_here(self, delivery: Delivery) -> bool:
         """Whether the person whose own channel it goes to may still hear of the tenant."""
@@ -110,18 +115,20 @@ async def open_desk(context: Context, parcels: Sequence[Parcel], channels: Mappi
     events, unread_events = await what_is_readable(store.events.at, {(row.lane, row.seq) for row in rows})
     keys = {key for event in events.values() if (key := device_of(event.alert)) is not None}
     devices, _ = await what_is_readable(lambda some: store.devices.get_many(EVERY_TENANT, sorted(some)), keys)
-    personal = {parcel.delivery.tenant_id for parcel in parcels if parcel.delivery.user_id is not None}
-    members = await store.members.of_tenants(personal) if personal else ()
+    tenants, _ = await what_is_readable(store.tenants.get_many, {parcel.delivery.tenant_id for parcel in parcels})
+    user_ids = {parcel.delivery.user_id for parcel in parcels if parcel.delivery.user_id is not None}
+    people, unread_people = await what_is_readable(store.members.get_many, user_ids)
     return Desk(
         context=context,
         channels=channels,
         alerts=alerts,
         events=events,
         devices=devices,
-        tenants=await store.tenants.get_many({parcel.delivery.tenant_id for parcel in parcels}),
+        tenants=tenants,
         told=await read_also_told(context, [parcel.delivery for parcel in parcels if not parcel.members], channels),
-        people={member.id: member for member in members},
+        people=people,
         unread={*unread_alerts, *unread_events},
+        unread_people=unread_people,
     )
 
 

@@ -55,9 +55,10 @@ class Ended:
 
 @dataclass(slots=True)
 class _Kept:
-    """What is to be written, and why it could not be while what came with it was."""
+    """What is to be written, what of it was in the end, and why it could not be while what came with it was."""
 
     ended: Ended
+    written: Delivery | None = None
     failure: Exception | None = None
 
 
@@ -68,9 +69,10 @@ class Outcomes:
     context: Context
     _lanes: dict[int, GroupCommit[_Kept, None]] = field(default_factory=dict)
 
-    async def keep(self, ended: Sequence[Ended]) -> None:
+    async def keep(self, ended: Sequence[Ended]) -> list[Delivery]:
         """Returns once the ends of deliveries of one lane are written with the record of their alerts, and what waited for
-        them is let go. What is no longer ours is left alone. Raises what kept one of them from being written; the others are."""
+        them is let go: as they were written, which may be another end than was thought. What is no longer ours is left alone.
+        Raises what kept one of them from being written; the others are."""
         lane = ended[0].done.lane
         if lane not in self._lanes:
             self._lanes[lane] = GroupCommit(partial(self._write, lane), BATCH, CAPACITY)
@@ -79,11 +81,12 @@ class Outcomes:
             await self._lanes[lane].take(kept[start : start + BATCH])
         for failure in [one.failure for one in kept if one.failure is not None]:
             raise failure
+        return [one.written for one in kept if one.written is not None]
 
     async def _write(self, lane: int, kept: Sequence[_Kept]) -> None:
         began = asyncio.get_running_loop().time()
         try:
-            await self._together(lane, [one.ended for one in kept])
+            await self._together(lane, kept)
         except Exception as error:
             # What was tried again for long is the database's trouble, and everybody's.
             if len(kept) == 1 or is_away(error) or asyncio.get_running_loop().time() - began > SOON_SEC:
@@ -95,19 +98,26 @@ class Outcomes:
         """Each by itself: what is wrong with one is not its neighbours' fault."""
         for one in kept:
             try:
-                await self._together(lane, [one.ended])
+                await self._together(lane, [one])
             except Exception as error:  # noqa: BLE001 - its own caller's to know
                 one.failure = error
 
-    async def _together(self, lane: int, ended: Sequence[Ended]) -> None:
+    async def _together(self, lane: int, kept: Sequence[_Kept]) -> None:
+        ended, written = [one.ended for one in kept], dict[str, Delivery]()
+
         async def work(session: Session) -> Writes:
             others = {one.other.id for one in ended if one.other is not None}
             rows = await self.context.store.deliveries.of_lines([one.done for one in ended], others, session)
             there = {row.id: row for row in rows}
             ours = [(one, row) for one in ended if (row := there.get(one.done.id)) is not None and one.is_ours(row)]
-            return await self._writes(ours, rows, session) if ours else Writes()
+            writes = await self._writes(ours, rows, session) if ours else Writes()
+            written.clear()
+            written.update((one.id, one) for one in writes.outcomes[: len(ours)])
+            return writes
 
         await transact(self.context, lane, work)
+        for one in kept:
+            one.written = written.get(one.ended.done.id)
 
     async def _writes(self, found: Sequence[tuple[Ended, Delivery]], rows: Sequence[Delivery], session: Session) -> Writes:
         """`rows` are those of the same lines, and of the lines of those who stand in."""

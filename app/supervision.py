@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
 
 import structlog
 
@@ -21,6 +22,15 @@ async def running(name: str, work: Callable[[], Awaitable[None]]) -> AsyncIterat
         while not task.done():
             task.cancel()
             await asyncio.wait([task], timeout=0.5)
+
+
+async def undisturbed(work: Coroutine[Any, Any, None]) -> None:
+    """Waits until `work` has ended, however often this is cancelled meanwhile: whoever stops a loop does so again and again."""
+    task = asyncio.create_task(work)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([task])
+    task.result()
 
 
 async def _again_and_again(name: str, work: Callable[[], Awaitable[None]]) -> None:

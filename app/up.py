@@ -27,6 +27,9 @@ from app.settings import Settings, to_environment
 from app.tokens import issue_jwt
 
 API_PATIENCE_SEC = 15.0
+WORKER_PATIENCE_SEC = 25.0
+"""Deliveries that are under way and then jobs are finished first."""
+
 _READY_WITHIN_SEC = 60.0
 _SEED_WITHIN_SEC = 60.0
 _LOOK_EVERY_SEC = 0.2
@@ -102,7 +105,10 @@ class Supervisor:
             self._keep(f"api {number + 1}" if self._wishes.api > 1 else "api", "api", self._spawn_api, API_PATIENCE_SEC)
         for number in range(self._wishes.workers):
             self._keep(
-                f"worker {number + 1}" if self._wishes.workers > 1 else "worker", "worker", self._spawn_worker, API_PATIENCE_SEC
+                f"worker {number + 1}" if self._wishes.workers > 1 else "worker",
+                "worker",
+                self._spawn_worker,
+                WORKER_PATIENCE_SEC,
             )
         self._watches = [LogWatch(name, self._folder.log(name)) for name in ("api", "worker")]
         self._wait_until_ready()

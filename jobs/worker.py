@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -21,7 +21,7 @@ from app.realtime.bus import FAST_QUEUE
 from app.settings import Settings
 from app.store.indexes import ensure_collections
 from app.store.workers import WorkerRecord
-from app.supervision import running
+from app.supervision import running, undisturbed
 from app.watchman import keep_watch
 from jobs.evaluate import judge, roll_up, sweep
 from jobs.queue import AWAY, Queue, close_pool, decode, encode, open_pool
@@ -32,6 +32,7 @@ JUDGE_SEC = 60
 ROLL_UP_SEC = 300
 DELIVER_SEC = 60
 DRAIN_SEC = 10
+"""For jobs, after the courier's own: together they are less than any supervisor of ours gives a worker to leave."""
 GOOD_TRANSACTION_LIMIT_SEC = 10
 REPORT_EVERY_SEC = 2.0
 CORRECT_EVERY_SEC = 30.0
@@ -50,7 +51,7 @@ def functions(retries: int) -> list[Function]:
 
 
 async def run(settings: Settings) -> None:
-    """Works until SIGTERM or SIGINT; then finishes what it is at, hands back the rest, and leaves."""
+    """Works until SIGTERM or SIGINT; then finishes what it is at, deliveries first, hands back the rest, and leaves."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -92,6 +93,7 @@ async def work_until(context: Context, stopping: asyncio.Event) -> None:
         stack.push_async_callback(queue.close)
         stack.push_async_callback(add_outcomes, context)
         context.errands.serve_by(queue.put)
+        stack.callback(context.errands.serve_here, None)
         stack.push_async_callback(context.store.workers.leave, worker_id)
         await stack.enter_async_context(running("queue", life.serve_queue))
         for tick in ticks_of(context.settings):
@@ -130,7 +132,7 @@ class _Life:
         try:
             await worker.async_run()
         finally:
-            await _undisturbed(_drain(worker, pool))
+            await undisturbed(_drain(worker, pool))
             self._worker = None
             self._done_before += worker.jobs_complete
             self._failed_before += worker.jobs_failed
@@ -180,15 +182,6 @@ async def _drain(worker: Worker, pool: ArqRedis) -> None:
             await asyncio.gather(*jobs, return_exceptions=True)
             await pool.delete(worker.health_check_key)
     await close_pool(pool)
-
-
-async def _undisturbed(work: Coroutine[Any, Any, None]) -> None:
-    """Waits until `work` has ended, however often this is cancelled meanwhile: whoever stops a loop does so again and again."""
-    task = asyncio.create_task(work)
-    while not task.done():
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait([task])
-    task.result()
 
 
 async def _sweep_job(ctx: dict[str, Any], lane: int) -> None:

@@ -35,6 +35,13 @@ class DeliveryStatus(Enum):
 UNFINISHED = (DeliveryStatus.PENDING, DeliveryStatus.SENDING)
 
 
+class Ending(msgspec.Struct, frozen=True):
+    """How a bundle ends that was not told; `skipped` where nobody is to be told any more."""
+
+    because: str
+    skipped: bool = False
+
+
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the outbox. `id` is the idempotency key: it stays the same however often it is tried.
 
@@ -44,8 +51,12 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
     While it is SENDING, another may take it from `next_attempt_at` on; PENDING without that time waits for the telling before
     it, or in the bundle `bundle_id`. `by_itself` says that it was, or was about to be, told alone under its own key, and so is in no
-    bundle any more; of a bundle, that its members are. `held` is why it waits to be told with others, `not_before` until when. A bundle has no event of its own but the
-    `alert_ids` of its members; `sent_at` while it is SENDING says that it went out and its members are still to be told so.
+    bundle any more. `held` is why it waits to be told with others, `not_before` until when.
+
+    A bundle has no event of its own but the `alert_ids` of its members. Its key stands for one set of words: once one of its members
+    is tried again by itself it is `broken_up`, and its other members go by themselves, too, if they are tried again. Its end is noted
+    before its members are told of it, so that nobody sends it a second time with those that are left: by `sent_at` that it went out,
+    by `ending` that it did not.
     """
 
     id: str
@@ -69,6 +80,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     by_itself: bool = False
     bundling: Bundling | None = None
     alert_ids: tuple[str, ...] = ()
+    broken_up: bool = False
+    ending: Ending | None = None
     stands_in_for: str | None = None
     attempts: int = 0
     next_attempt_at: datetime | None = None
@@ -251,3 +264,4 @@ def _let_go(line: Sequence[Delivery], now: datetime) -> list[Delivery]:
 
 NOT_OPENED = "its opening was not told"
 HANDED_OVER = "a fallback tells it instead"
+BROKEN_UP = "its members were tried again by themselves"

@@ -1,5 +1,6 @@
 """The outbox: what is to be told, written with what it tells of."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -55,14 +56,6 @@ class DeliveryStore:
         where = {"_id": {"$in": sorted(delivery_ids)}, "next_attempt_at": {"$lte": now}}
         await self._deliveries.update(EVERY_TENANT, where, {"$set": {"next_attempt_at": until}})
 
-    async def next_due(self) -> datetime | None:
-        """When the next one may be taken; None where nothing waits for its time."""
-        where = {"next_attempt_at": {"$gt": _LONG_AGO}, "status": _ON_THE_WAY}
-        found = await self._deliveries.find(
-            EVERY_TENANT, where, sort=[("next_attempt_at", 1)], limit=1, projection={"next_attempt_at": 1}
-        )
-        return found[0]["next_attempt_at"] if found else None
-
     async def lanes_due(self, now: datetime) -> set[int]:
         where = {"next_attempt_at": {"$gt": _LONG_AGO, "$lte": now}, "status": _ON_THE_WAY}
         rows = await self._deliveries.aggregate(EVERY_TENANT, where, [{"$group": {"_id": "$lane"}}])
@@ -95,8 +88,12 @@ class DeliveryStore:
         return await self._found(EVERY_TENANT, {**those, "lease": lease})
 
     async def settle(self, deliveries: Sequence[Delivery], leases: Sequence[str]) -> int:
-        """Writes what became of tries, each under the lease that it was taken with; what another has by now is left alone."""
-        changes = [({"_id": one.id, "lease": lease}, {"$set": _body(one)}) for one, lease in zip(deliveries, leases, strict=True)]
+        """Writes what became of tries, each under the lease that it was taken with; what another has by now is left alone. A bundle
+        that was broken up meanwhile stays so."""
+        changes = [
+            ({"_id": one.id, "lease": lease}, {"$set": _but_whole(_body(one))})
+            for one, lease in zip(deliveries, leases, strict=True)
+        ]
         return await self._deliveries.update_each(EVERY_TENANT, changes)
 
     async def put_off(self, until: datetime, recipients: Collection[Delivery], now: datetime) -> None:
@@ -148,18 +145,23 @@ class DeliveryStore:
         if behind:
             await self._deliveries.update(EVERY_TENANT, {"_id": {"$in": sorted(behind)}}, {"$set": frozen}, session=session)
 
-    async def members(self, bundle_ids: Collection[str]) -> dict[str, list[Delivery]]:
-        """What is in bundles and has not come to its end, by the bundle's id."""
-        found: dict[str, list[Delivery]] = {}
+    async def members(self, bundle_ids: Collection[str]) -> tuple[dict[str, list[Delivery]], set[str]]:
+        """What is in bundles and has not come to its end, by the bundle's id; and the bundles of which this version cannot read all."""
         where = {"bundle_id": {"$in": sorted(bundle_ids)}, "status": _ON_THE_WAY}
-        for one in await self._found(EVERY_TENANT, where, sort=[("seq", 1), ("_id", 1)]):
+        documents = await self._deliveries.find(EVERY_TENANT, where, sort=[("seq", 1), ("_id", 1)])
+        found: dict[str, list[Delivery]] = {}
+        for one in readable(documents, Delivery):
             found.setdefault(one.bundle_id or "", []).append(one)
-        return found
+        there = Counter(document["bundle_id"] for document in documents)
+        return found, {bundle_id for bundle_id, count in there.items() if len(found.get(bundle_id, ())) < count}
 
-    async def given_up_in(self, bundle: Delivery, session: Session) -> list[Delivery]:
-        """What was given up with a bundle."""
+    async def given_up_in(self, bundle: Delivery, session: Session) -> tuple[list[Delivery], bool]:
+        """What was given up with a bundle, and whether this version can read all of it."""
         where = {"bundle_id": bundle.id, "status": {"$in": [DeliveryStatus.DEAD.value, DeliveryStatus.FAILED.value]}}
-        return await self._found(only(bundle.tenant_id), where, session=session, sort=[("seq", 1), ("_id", 1)])
+        order = [("seq", 1), ("_id", 1)]
+        documents = await self._deliveries.find(only(bundle.tenant_id), where, session=session, sort=order)
+        found = readable(documents, Delivery)
+        return found, len(found) == len(documents)
 
     async def get(self, scope: Scope, delivery_id: str, session: Session | None = None) -> Delivery | None:
         document = await self._deliveries.find_one(scope, {"_id": delivery_id}, session=session)
@@ -223,6 +225,10 @@ def _body(delivery: Delivery) -> Document:
     document = to_document(delivery)
     del document["_id"]
     return document
+
+
+def _but_whole(body: Document) -> Document:
+    return body if body["broken_up"] else {name: value for name, value in body.items() if name != "broken_up"}
 
 
 def _to(recipients: Sequence[Delivery]) -> Document:

@@ -25,7 +25,7 @@ class Call:
 
 @dataclass
 class Receiver:
-    """`always` has what a path is answered each time. Else `answers` are given one after the other: a status, or "reset", "amid" (cut in the head), "half" (cut in the body), "hang" (until it is `over`),
+    """`always` has what a path is answered each time. Else `answers` are given one after the other: a status, or "reset", "amid" (cut in the head), "half" (cut in the body), "hang" (until it is `over`), "late" (200 when it is `over`),
     "refused, in half" or "endless"; then 200. `body` and `headers` go with every status."""
 
     url: str = ""
@@ -54,6 +54,9 @@ class Receiver:
         if isinstance(answer, int):
             return web.Response(status=answer, headers=self.headers, body=self.body)
         assert request.transport is not None
+        if answer == "late":
+            await self.over.wait()
+            return web.Response()
         if answer == "hang":
             await self.over.wait()
         if answer == "endless":

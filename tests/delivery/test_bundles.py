@@ -1,7 +1,6 @@
 """A burst is told in few messages: the first at once, the rest together, and nothing is missing."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,14 +10,13 @@ from hypothesis import given, strategies as st
 
 from app.channels.ways import open_ways
 from app.courier import Courier
-from app.deliveries import retry_delivery
 from app.domain.alert import Alert, AlertEventType
 from app.domain.channel import Channel
 from app.domain.channel_input import SlackInput
 from app.domain.delivery import LEASE, DeliveryStatus
 from app.domain.pace import WINDOW, not_before, recent_of
 from app.domain.tenant import EVERY_TENANT
-from tests.cast import NOW, outsider, owner
+from tests.cast import NOW, outsider
 from tests.delivery.world import World
 
 
@@ -137,47 +135,6 @@ async def test_a_bundle_that_is_refused_for_good_leaves_each_of_its_alerts_dead(
     await world.send(5)
     assert [await world.timeline(alert) for alert in alerts[1:]] == [["OPENED", "DELIVERY_DEAD"]] * 2
     assert {one.error for one in await world.deliveries() if one.status is DeliveryStatus.DEAD} == {"answered 404"}
-
-
-async def test_a_bundle_that_was_given_up_can_be_tried_again_with_its_members(world: World) -> None:
-    await slack(world)
-    alerts = await burst(world, 3)
-    await world.send()
-    world.receiver.answers = [404]
-    await world.send(5)
-    [bundle] = [one for one in await world.deliveries() if one.bundling is not None]
-    await retry_delivery(world.context, owner, bundle.id)
-    await world.send()
-    assert named(texts(world)[-1], alerts) == {alert.id for alert in alerts[1:]}
-    assert {one.status for one in await world.deliveries()} == {DeliveryStatus.SENT}
-
-
-async def test_one_that_was_given_up_in_a_bundle_can_be_tried_again_by_itself(world: World) -> None:
-    await slack(world)
-    alerts = await burst(world, 3)
-    await world.send()
-    world.receiver.answers = [404]
-    await world.send(5)
-    [dead, _] = [one for one in await world.deliveries() if one.bundle_id is not None]
-    await retry_delivery(world.context, owner, dead.id)
-    await world.send(60)
-    assert named(texts(world)[-1], alerts) == {dead.alert_id}
-
-
-async def test_what_is_left_of_a_bundle_is_not_said_under_the_key_of_the_whole(world: World) -> None:
-    await slack(world)
-    alerts = await burst(world, 4)
-    await world.send()
-    world.receiver.answers = [404]
-    await world.send(5)
-    bundle, dead, *_ = sorted(await world.deliveries(), key=lambda one: (one.bundling is None, one.bundle_id is None))
-    await retry_delivery(world.context, owner, dead.id)
-    await retry_delivery(world.context, owner, bundle.id)
-    await until_quiet(world, 60)
-    keys = Counter(call.headers["Idempotency-Key"] for call in world.receiver.calls)
-    assert keys[bundle.id] == 1
-    assert [named("".join(texts(world)[2:]), alerts)] == [{alert.id for alert in alerts[1:]}]
-    assert {one.status for one in await world.deliveries() if one.bundling is None} == {DeliveryStatus.SENT}
 
 
 async def test_what_was_folded_before_its_bundle_went_is_left_out_with_the_reason(world: World) -> None:

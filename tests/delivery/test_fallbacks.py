@@ -1,5 +1,6 @@
 """When a channel cannot tell: another one does, a bad channel is switched off, and its owner hears of it."""
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,8 @@ from app.channel_changes import update_channel
 from app.channel_testing import try_channel
 from app.channels.email import NO_SERVER
 from app.delivering import MOST_REFUSALS
-from app.domain.alert import Alert
+from app.delivery_counts import add_outcomes
+from app.domain.alert import Alert, Severity
 from app.domain.channel import Channel
 from app.domain.channel_input import ChannelPatch, EmailInput, SlackInput
 from app.domain.delivery import HANDED_OVER, DeliveryStatus
@@ -276,6 +278,40 @@ async def test_a_dead_delivery_is_told_the_admins_once_an_hour(world: World) -> 
     await world.open(subject_id="later")
     await world.send(3600)
     assert len(await inbox(world, owner)) == 2
+
+
+async def outcomes(world: World) -> Counter[tuple[str, str]]:
+    await add_outcomes(world.context)
+    return Counter(await world.context.store.delivery_figures.outcomes())
+
+
+async def test_what_the_fallback_was_asked_already_and_does_not_want_is_dead_and_the_admins_hear_of_it(world: World) -> None:
+    await member(world, owner)
+    other = await world.channel(path="/other", severities=(Severity.CRITICAL,))
+    first = await world.channel(path="/first", fallback_channel_id=other.id)
+    alert = await world.open(severity=Severity.LOW)
+    world.receiver.always["/hook/first"] = 404
+    before = await outcomes(world)
+    await world.send()
+    assert (await row(world, other, alert)).skipped_because == "the channel does not want severity LOW"
+    assert (await row(world, first, alert)).status is DeliveryStatus.DEAD
+    assert await inbox(world, owner) == ["Pager did not get an alert through"]
+    assert await outcomes(world) - before == Counter({("webhook", "dead"): 1})
+
+
+async def test_of_a_bundle_that_nobody_tells_instead_the_admins_hear(world: World) -> None:
+    await member(world, owner)
+    other = await world.channel(path="/other", severities=(Severity.CRITICAL,))
+    slack = SlackInput(webhook_url=f"{world.receiver.url}/first")
+    await world.channel(path="/first", config=slack, fallback_channel_id=other.id, name="Night shift")
+    for number in range(3):
+        await world.open(subject_id=f"pos-{number}", severity=Severity.LOW)
+    await world.send()
+    world.receiver.always["/hook/first"] = 404
+    await world.send(5)
+    statuses = {one.status for one in await world.deliveries() if one.bundling is not None or one.bundle_id is not None}
+    assert statuses == {DeliveryStatus.DEAD}
+    assert await inbox(world, owner) == ["Night shift did not get an alert through"]
 
 
 async def test_an_alert_that_reaches_nobody_says_so_and_tells_the_admins_once_an_hour(world: World) -> None:

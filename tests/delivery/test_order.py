@@ -3,11 +3,14 @@
 from datetime import timedelta
 
 import msgspec
+import pytest
 
 from app.channel_changes import delete_channel, update_channel
+from app.deliveries import retry_delivery
 from app.domain.alert import AlertEventType, AlertStatus, Severity
 from app.domain.channel_input import ChannelPatch
 from app.domain.delivery import NOT_OPENED, DeliveryStatus
+from app.errors import ConflictError
 from tests.cast import NOW, owner
 from tests.delivery.world import World
 
@@ -213,3 +216,43 @@ async def test_an_end_that_was_told_is_not_told_again_for_a_beginning_that_was_n
     await world.end(alert)
     await world.send()
     assert await world.states() == ["SENT", "SENT", "SKIPPED", "SKIPPED"]
+
+
+async def test_what_was_given_up_later_goes_again_behind_what_was_before_it(world: World) -> None:
+    await world.channel()
+    alert = await world.open()
+    await world.end(alert)
+    world.receiver.answers = [404, 404, 503]
+    await world.send()
+    opening, end = await world.deliveries()
+    await retry_delivery(world.context, owner, opening.id)
+    await world.send()
+    with pytest.raises(ConflictError):
+        await retry_delivery(world.context, owner, end.id)
+    await world.send(3)
+    assert world.receiver.events()[2:] == ["device.offline", "device.offline", "device.online"]
+    assert await world.states() == ["SENT", "SENT"]
+
+
+async def test_what_comes_after_something_that_is_tried_again_waits_for_it(world: World) -> None:
+    await world.channel()
+    alert = await world.open(severity=Severity.LOW)
+    worse = await world.change(AlertEventType.SEVERITY_CHANGED, alert, severity=Severity.HIGH)
+    world.receiver.answers = [404, 404, 503]
+    await world.send()
+    await retry_delivery(world.context, owner, (await world.deliveries())[0].id)
+    await world.send()
+    await world.end(worse)
+    await world.send(3)
+    assert world.receiver.events()[2:] == ["device.offline", "device.offline", "alert.severity_changed", "device.online"]
+
+
+async def test_nothing_is_tried_again_that_a_later_telling_has_followed(world: World) -> None:
+    await world.channel()
+    alert = await world.open()
+    await world.end(alert)
+    world.receiver.answers = [404]
+    await world.send()
+    opening, _ = await world.deliveries()
+    with pytest.raises(ConflictError, match="a later telling of the alert has followed it"):
+        await retry_delivery(world.context, owner, opening.id)

@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from app.deliveries import retry_delivery
 from app.domain.delivery import LEASE, DeliveryStatus
-from tests.delivery.test_bundles import burst, named, slack, texts
+from tests.cast import mate, outsider, owner, viewer
+from tests.delivery.test_bundles import burst, named, slack, texts, until_quiet
+from tests.delivery.test_fallbacks import member
 from tests.delivery.world import World
 
 
@@ -56,6 +59,71 @@ async def test_a_delivery_that_cannot_be_read_waits_and_the_others_are_told(worl
     await world.send()
     assert {alert.id for alert in good} == {call.said["alert"]["id"] for call in world.receiver.calls}
     assert await world.context.store.deliveries.lanes_due(world.clock.now()) == set()
+
+
+async def test_a_bundle_with_a_member_that_cannot_be_read_waits_and_is_sent_whole(world: World) -> None:
+    await slack(world)
+    alerts = await burst(world, 4)
+    await world.send()
+    world.receiver.answers = [503]
+    await world.send(5)
+    deliveries = world.context.mongo.database["deliveries"]
+    await of_a_later_version(world, "deliveries", {"alert_id": alerts[2].id}, "type")
+    await world.send(10)
+    assert len(world.receiver.calls) == 2
+    assert await world.context.store.deliveries.lanes_due(world.clock.now()) == set()
+    await deliveries.update_many({"alert_id": alerts[2].id}, {"$set": {"type": "opened"}})
+    await world.send(600)
+    assert [named(text, alerts) for text in texts(world)[1:]] == [{alert.id for alert in alerts[1:]}] * 2
+    assert set((await statuses(world)).values()) == {DeliveryStatus.SENT}
+
+
+async def test_a_bundle_that_cannot_be_read_whole_is_tried_again_in_pieces(world: World) -> None:
+    await slack(world)
+    alerts = await burst(world, 4)
+    await world.send()
+    world.receiver.answers = [404]
+    await world.send(5)
+    [bundle] = [one for one in await world.deliveries() if one.bundling is not None]
+    await of_a_later_version(world, "deliveries", {"alert_id": alerts[2].id}, "type")
+    await retry_delivery(world.context, owner, bundle.id)
+    await until_quiet(world, 30)
+    assert named("".join(texts(world)[2:]), alerts) == {alerts[1].id, alerts[3].id}
+    assert bundle.id not in {call.headers["Idempotency-Key"] for call in world.receiver.calls[2:]}
+
+
+async def test_a_tenant_that_cannot_be_read_keeps_nobody_from_being_told(world: World) -> None:
+    await world.channel()
+    await world.channel(outsider, "/other")
+    await world.open()
+    await world.open(subject_id="other", tenant_id="umbrella")
+    await world.context.mongo.database["tenants"].update_one({"_id": "acme"}, {"$set": {"timezone": 7}})
+    await world.send()
+    assert await world.states() == ["SENT", "SENT"]
+
+
+async def test_a_person_who_cannot_be_read_is_told_later_and_the_others_now(world: World) -> None:
+    for person in (mate, viewer):
+        await member(world, person)
+    await world.channel(mate, "/mats", personal=True)
+    await world.channel(viewer, "/vera", personal=True)
+    await world.open()
+    await of_a_later_version(world, "members", {"_id": mate.id}, "role")
+    await world.send()
+    assert [call.path for call in world.receiver.calls] == ["/hook/vera"]
+    await member(world, mate)
+    await world.send(5)
+    assert [call.path for call in world.receiver.calls] == ["/hook/vera", "/hook/mats"]
+
+
+async def test_a_person_who_cannot_be_read_keeps_no_alert_from_opening(world: World) -> None:
+    for person in (mate, viewer):
+        await member(world, person)
+    await world.channel(viewer, "/vera", personal=True)
+    await of_a_later_version(world, "members", {"_id": mate.id}, "role")
+    await world.open()
+    await world.send()
+    assert [call.path for call in world.receiver.calls] == ["/hook/vera"]
 
 
 async def test_a_channel_that_cannot_be_read_waits_and_keeps_no_alert_from_opening(world: World) -> None:

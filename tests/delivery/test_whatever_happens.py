@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -73,8 +74,9 @@ switches = st.builds(_channel, st.sampled_from(CHANNELS), st.sampled_from(["off"
 retries = places.map(lambda place: lambda town: town.retry(place))
 couriers: st.SearchStrategy[Step] = st.just(lambda town: town.deliver())
 killed = st.integers(1, 70).map(lambda length: lambda town: town.deliver_until_killed(length))
+stopped = st.integers(1, 400).map(lambda turns: lambda town: town.deliver_until_stopped(turns))
 pauses = st.sampled_from([1, 5, 20, 46, 61, 300, 900]).map(lambda seconds: [lambda town: town.pass_time(seconds)])
-at_once = st.lists(alerts | alerts | couriers | killed | receivers | retries | switches, min_size=1, max_size=5)
+at_once = st.lists(alerts | alerts | couriers | killed | stopped | receivers | retries | switches, min_size=1, max_size=5)
 histories = st.lists(at_once | pauses | couriers.map(lambda one: [one]), min_size=8, max_size=30)
 
 
@@ -132,18 +134,21 @@ def check_ends(town: Town, rows: list[Delivery], events: list[AlertEvent]) -> No
 
 
 def check_order(town: Town, rows: list[Delivery]) -> None:
-    """The last try of what came before goes before the first of what comes after."""
+    """The last try of what came before goes before the first of what comes after; where a line was begun anew, so do those since."""
     tries: dict[str, list[int]] = defaultdict(list)
     for place, (_, call) in enumerate(town.received):
         tries[call.headers["Idempotency-Key"]].append(place)
-    for line in lines_of(rows).values():
-        before, bundle_id = -1, None
-        for one in line:
-            places_of = sorted([*tries.get(one.id, []), *tries.get(one.bundle_id or "", [])])
-            if places_of:
-                together = one.bundle_id is not None and one.bundle_id == bundle_id
-                assert together or before < places_of[0], (one, line)
-                before, bundle_id = places_of[-1], one.bundle_id
+    for key, line in lines_of(rows).items():
+        cuts = [0, *sorted(town.anew[key]), len(town.received)]
+        for start, end in pairwise(cuts):
+            before, bundle_id = -1, None
+            for one in line:
+                places_of = sorted([*tries.get(one.id, []), *tries.get(one.bundle_id or "", [])])
+                places_of = [place for place in places_of if start <= place < end]
+                if places_of:
+                    together = one.bundle_id is not None and one.bundle_id == bundle_id
+                    assert together or before < places_of[0], (one, line)
+                    before, bundle_id = places_of[-1], one.bundle_id
 
 
 def lines_of(rows: Iterable[Delivery]) -> dict[Line, list[Delivery]]:

@@ -1,8 +1,10 @@
 """A small town for whatever may happen: its channels and people, its alerts, and its couriers, some of which are killed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,13 +13,14 @@ import msgspec
 from app.channel_changes import delete_channel, update_channel
 from app.channels.in_app import InAppWay
 from app.channels.ways import Ways, open_ways
+from app.context import Context
 from app.courier import Courier
 from app.deliveries import retry_delivery
 from app.domain import lifecycle
 from app.domain.alert import SEVERITY_RANK, Alert, AlertEventType, AlertStatus, Change, Resolution, Severity
 from app.domain.channel import Channel
 from app.domain.channel_input import ChannelPatch, InAppInput, SlackInput
-from app.domain.delivery import LEASE, Delivery, DeliveryStatus
+from app.domain.delivery import LEASE, Delivery, DeliveryStatus, Line
 from app.domain.ids import lane_of
 from app.domain.preferences_input import PreferencesPatch
 from app.domain.quiet_hours import QuietHours
@@ -27,17 +30,38 @@ from app.store.mongo import Session
 from app.transitions import Writes, transact
 from tests.alerts.world import an_alert
 from tests.cast import NOW, mate, owner, viewer
-from tests.delivery.killing import Fuse, mortal, until_killed
-from tests.delivery.receiver import Call
+from tests.delivery.killing import Fuse, Mortal, mortal, until_killed
+from tests.delivery.receiver import Call, Receiver
 from tests.delivery.test_fallbacks import member
 from tests.delivery.world import World
 
 EMPTIED = ("provider_alerts", "alert_events", "rule_states", "deliveries", "paces", "channels", "preferences", "members")
+GIVEN_UP = (DeliveryStatus.DEAD, DeliveryStatus.FAILED)
 QUIET = QuietHours(enabled=True, start="06:10", end="06:30", timezone="UTC")
 PATIENCE_SEC = 0.3
 """So long a receiver that hangs is waited for."""
 
 Move = Callable[[Alert], Change | None]
+
+
+class _Seen:
+    """What is tried again, and how much had been received when that was written."""
+
+    def __init__(self, context: Context, receiver: Receiver) -> None:
+        stores: Any = Mortal(context.store, Fuse(None))
+        stores.deliveries = Mortal(context.store.deliveries, Fuse(None))
+        stores.deliveries.write = self.write
+        self.context = replace(context, store=stores)
+        self.again: list[Delivery] = []
+        self.heard = 0
+        self._real = context.store.deliveries
+        self._receiver = receiver
+
+    async def write(self, rows: Sequence[Delivery], session: Session) -> None:
+        before = await self._real.get_many({row.id for row in rows}, session)
+        self.again = [row for row in rows if before[row.id].status in GIVEN_UP and row.status is DeliveryStatus.PENDING]
+        self.heard = len(self._receiver.calls)
+        await self._real.write(rows, session)
 
 
 class Town:
@@ -51,6 +75,8 @@ class Town:
         self.received: list[tuple[datetime, Call]] = []
         self.kills = 0
         self.retried: list[str] = []
+        self.anew: dict[Line, list[int]] = defaultdict(list)
+        """The lines of which something later was tried again with what was before it, and what had been received until then."""
 
     async def begin(self) -> None:
         for name in EMPTIED:
@@ -160,12 +186,15 @@ class Town:
             await delete_channel(self.context, who, self.channels[name].id)
 
     async def retry(self, place: int) -> None:
-        dead = [one for one in await self.world.deliveries() if one.status in (DeliveryStatus.DEAD, DeliveryStatus.FAILED)]
+        dead = [one for one in await self.world.deliveries() if one.status in GIVEN_UP]
         if dead:
             one = dead[place % len(dead)]
+            seen = _Seen(self.context, self.world.receiver)
             with suppress(ConflictError):
-                await retry_delivery(self.context, owner, one.id)
-                self.retried += [one.id, *(row.id for row in dead if row.bundle_id == one.id)]
+                await retry_delivery(seen.context, owner, one.id)
+                self.retried += [row.id for row in seen.again]
+                for line in {row.line for row in seen.again if row.next_attempt_at is None and row.bundle_id is None}:
+                    self.anew[line].append(seen.heard)
 
     async def deliver(self) -> None:
         await Courier(self.context, self.ways).work_off()
@@ -174,6 +203,17 @@ class Town:
         fuse = Fuse(length)
         work = asyncio.create_task(Courier(mortal(self.context, fuse), self.ways).work_off())
         self.kills += await until_killed(work, fuse)
+
+    async def deliver_until_stopped(self, turns: int) -> None:
+        """A courier that is told to leave after so many turns of the loop."""
+        work = asyncio.create_task(Courier(self.context, self.ways).run())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        while not work.done():
+            work.cancel()
+            await asyncio.wait([work], timeout=PATIENCE_SEC)
+        # Who took a turn and hands it back may have cost a message.
+        self.kills += 1
 
     async def pass_time(self, seconds: float) -> None:
         self.world.clock.advance(seconds)
@@ -189,10 +229,10 @@ class Town:
         for _ in range(400):
             await self.deliver()
             self.look()
-            at = await self.context.store.deliveries.next_due()
-            if at is None:
+            due = [one.next_attempt_at for one in await self.rows() if not one.is_finished and one.next_attempt_at is not None]
+            if not due:
                 return
-            self.world.clock.advance(max(0.0, (at - self.world.clock.now()).total_seconds()))
+            self.world.clock.advance(max(0.0, (min(due) - self.world.clock.now()).total_seconds()))
         raise AssertionError(f"it does not come to an end: {[one for one in await self.rows() if not one.is_finished]}")
 
     async def rows(self) -> list[Delivery]:
