@@ -330,15 +330,20 @@ async def test_who_reads_nothing_of_its_answer_is_parted_with(compiling: Twin, s
         lost = asyncio.Event()
         await exchange(server.port, LAST)
         [protocol] = server.connections
-        lost_before = protocol.connection_lost
-        protocol.connection_lost = lambda exc: (lost_before(exc), lost.set())
+        ends = protocol.connection_lost
+
+        def loses(error: Exception | None) -> None:
+            ends(error)
+            lost.set()
+
+        protocol.connection_lost = loses
         loop = asyncio.get_running_loop()
         while not lost.is_set():
             # It asks and asks, until neither side takes any more, and then for as long as the server has patience.
             asks = loop.create_task(loop.sock_sendall(deaf, request(much, *OLGA)))
-            ends = loop.create_task(lost.wait())
-            await asyncio.wait([asks, ends], return_when=asyncio.FIRST_COMPLETED)
-            for task in (asks, ends):
+            losing = loop.create_task(lost.wait())
+            await asyncio.wait([asks, losing], return_when=asyncio.FIRST_COMPLETED)
+            for task in (asks, losing):
                 task.cancel()
 
 
