@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -43,14 +44,22 @@ async def authenticate(context: Context, authorization: str | None, ip: str | No
     return principal if principal.ip == ip else msgspec.structs.replace(principal, ip=ip)
 
 
-def recall(context: Context, authorization: str | None, ip: str | None) -> Principal | None:
-    """A device whose token held a moment ago; None where `authenticate` has to look. What that says, this says."""
+def recalling(context: Context, authorization: str | None, ip: str | None) -> Callable[[], Principal | None]:
+    """For who calls again and again: the device whose token this is, as long as it held a moment ago; None where `authenticate` has
+    to look. What that says, this says."""
     if authorization is None or not authorization.startswith(_DEVICE_TOKEN):
-        return None
-    principal = context.credentials.programs.get(hash_token(authorization[7:]), context.clock.now())
-    if principal is None or principal.ip == ip:
-        return principal
-    return msgspec.structs.replace(principal, ip=ip)
+        return _nobody
+    key, programs, now = hash_token(authorization[7:]), context.credentials.programs, context.clock.now
+
+    def recall() -> Principal | None:
+        principal = programs.get(key, now())
+        return principal if principal is None or principal.ip == ip else msgspec.structs.replace(principal, ip=ip)
+
+    return recall
+
+
+def _nobody() -> None:
+    """Nobody is remembered."""
 
 
 def _read(authorization: str | None) -> tuple[str, str | None]:

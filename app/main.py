@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.asked import note_principal
-from app.auth import authenticate, recall
+from app.auth import authenticate, recalling
 from app.context import Context, open_context
 from app.domain.silence import GAP
 from app.http_headers import headers_of
@@ -131,17 +131,22 @@ def _graphql(context: Context, hub: Hub) -> FleetbeatGraphQL:
         note_principal(principal.id)
         return principal
 
-    def known(authorization: str | None, ip: str | None) -> Principal | None:
-        principal = recall(context, authorization, ip)
-        if principal is not None:
-            note_principal(principal.id)
-        return principal
+    def known(authorization: str | None, ip: str | None) -> Callable[[], Principal | None]:
+        recall = recalling(context, authorization, ip)
+
+        def noted() -> Principal | None:
+            principal = recall()
+            if principal is not None:
+                note_principal(principal.id)
+            return principal
+
+        return noted
 
     def operation(principal: Principal) -> OperationContext:
         return OperationContext(context, principal, hub, alert)
 
     seams = Seams(
-        authenticate=who, make_context=operation, now=context.clock.now, classify=classify, context=context, recall=known
+        authenticate=who, make_context=operation, now=context.clock.now, classify=classify, context=context, recalling=known
     )
     options = TransportOptions(
         cors_origins=settings.cors_origins, max_body_bytes=settings.max_body_bytes, graphql_ide=settings.graphql_ide

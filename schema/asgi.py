@@ -156,9 +156,10 @@ class FleetbeatGraphQL(GraphQL[object, None]):
 
     async def answer(self, whole: WholeCall, caller: Caller) -> Answer:
         """The answer that `__call__` would give. Who left before it was known who calls, has done nothing."""
-        seams, authorization, address = self.transport.seams, whole.head.authorization, whole.head.address
+        head, seams = whole.head, self.transport.seams
+        recall = head.recall = head.recall or seams.recalling(head.authorization, head.address)
         try:
-            principal = seams.recall(authorization, address) or await seams.authenticate(authorization, address)
+            principal = recall() or await seams.authenticate(head.authorization, head.address)
             if caller.disconnected:
                 raise ClientDisconnect
             return await self._post(principal, whole.body, whole.call, whole.media_type)

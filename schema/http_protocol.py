@@ -119,7 +119,10 @@ class ShortWayProtocol(HttpToolsProtocol):
         ASKED.set(asked)
         try:
             answer = await graphql.answer(call, cycle)
-            await self._send(cycle, answer, asked.request_id)
+            if self.flow.write_paused and not cycle.disconnected:
+                await self.flow.drain()
+            if not cycle.disconnected:
+                self._send(cycle, answer, asked.request_id)
             status = answer.status
         except BaseException as error:
             self.logger.error("Exception in ASGI application\n", exc_info=error)
@@ -131,17 +134,14 @@ class ShortWayProtocol(HttpToolsProtocol):
             self.tasks.discard(cycle.task)
             note("POST", PATH, status, time.perf_counter() - started)
 
-    async def _send(self, cycle: "WholeCycle", answer: Answer, request_id: bytes | None) -> None:
-        if self.flow.write_paused and not cycle.disconnected:
-            await self.flow.drain()
-        if cycle.disconnected:
-            return
+    def _send(self, cycle: "WholeCycle", answer: Answer, request_id: bytes) -> None:
         always = self.server_state.default_headers
-        if answer.more is None and cycle.keep_alive and request_id is not None:
+        if answer.more is None and cycle.keep_alive:
             before, between = _around(answer.status, answer.media_type, tuple(always))
             text = b"%b%d%b%b\r\n\r\n%b" % (before, len(answer.content), between, request_id, answer.content)
         else:
-            text = _rendered(cycle, answer.status, [*always, *answer.headers, *_id(request_id)], answer.content)
+            headers = [*always, *answer.headers, (b"x-request-id", request_id)]
+            text = _rendered(cycle, answer.status, headers, answer.content)
         self._write(cycle, text)
 
     def _write(self, cycle: "WholeCycle", text: bytes) -> None:
@@ -258,10 +258,6 @@ def _around(status: int, media_type: str | None, always: tuple[tuple[bytes, byte
 
 def _lines(headers: RawHeaders) -> bytes:
     return b"".join([part for name, value in headers for part in (name, b": ", value, b"\r\n")])
-
-
-def _id(request_id: bytes | None) -> RawHeaders:
-    return [] if request_id is None else [(b"x-request-id", request_id)]
 
 
 _FAILED = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"21"), (b"connection", b"close")]

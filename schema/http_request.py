@@ -1,8 +1,8 @@
 """GraphQL over HTTP, the request: what is asked for, in which form the answer is wanted, and every way to get it wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from starlette.datastructures import QueryParams
@@ -32,26 +32,28 @@ class HttpRefusalError(Exception):
 
 
 class Head:
-    """The head of a request, of which most is never looked at."""
+    """The head of a request, of which most is never looked at, and the rest once: a client sends the same one again and again.
 
-    __slots__ = ("_query_string", "address", "headers", "method")
+    `recall` is for whoever signs its callers in, to keep what it made of it.
+    """
 
     def __init__(self, method: str, headers: Mapping[bytes, bytes], address: str | None, query_string: bytes = b"") -> None:
         self.method = method
         self.address = address
         self.headers = headers
         self._query_string = query_string
+        self.recall: Callable[[], Any] | None = None
 
     def get(self, name: bytes) -> str | None:
         return _text(self.headers.get(name))
 
-    @property
+    @cached_property
     def media_type(self) -> str | None:
         """In which form a POST is answered; None where it is refused for what its head says of its content."""
         get = self.headers.get
         return _media_type(get(b"accept"), get(b"content-type"), get(b"content-encoding"))
 
-    @property
+    @cached_property
     def authorization(self) -> str | None:
         return authorization_of(self.get(b"authorization"), self.get(b"x-api-key"))
 

@@ -29,12 +29,13 @@ MakeContext = Callable[[Any], object]
 """From what `Authenticate` gave to the context of one operation, with loaders of its own."""
 
 
-Recall = Callable[[str | None, str | None], Expiring | None]
-"""As `Authenticate`, of what it has answered a moment ago; None where it has to be asked."""
+Recalling = Callable[[str | None, str | None], Callable[[], Expiring | None]]
+"""As `Authenticate`, of what that has answered a moment ago, for who calls again and again; None where it has to be asked."""
 
 
-def nobody_known(_authorization: str | None, _address: str | None) -> None:
-    """A `Recall` for an application that remembers nobody."""
+def remembering_nobody(_authorization: str | None, _address: str | None) -> Callable[[], None]:
+    """A `Recalling` for an application that remembers nobody."""
+    return lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Seams:
     classify: Classify = nothing_known
     context: Context | None = None
     """What compiled operations call their use cases with; without it there are none."""
-    recall: Recall = nobody_known
+    recalling: Recalling = remembering_nobody
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,4 +119,13 @@ def _object(kind: GraphQLObjectType, fields: Mapping[str, Sequence[FieldNode]], 
     if len(names) == 1:
         only = writes[0]
         return lambda value: template % only(values(value))
+    if len(names) == 3:
+        # As devices ask for it.
+        first, second, third = writes
+
+        def three(value: Any) -> bytes:
+            one, two, last = values(value)
+            return template % (first(one), second(two), third(last))
+
+        return three
     return lambda value: template % tuple([write(one) for write, one in zip(writes, values(value), strict=True)])

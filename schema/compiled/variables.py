@@ -71,9 +71,10 @@ class Reader:
         """
         if self._fields is None:
             return False
-        inputs = value if type(value) is list else (value,)
-        kept = [self._fields(given) for given in inputs]
-        found = text.count(b":") - 1 - sum([len(fields) - fields.count(None) for fields in kept])
+        kept = [self._fields(given) for given in value] if type(value) is list else [self._fields(value)]
+        found = text.count(b":") - 1
+        for fields in kept:
+            found -= len(fields) - fields.count(None)
         return found == 0 or (
             found == sum([one.count(":") for fields in kept for one in fields if type(one) is str]) and b"\\u" not in text
         )

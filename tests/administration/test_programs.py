@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from app.api_keys import ApiKeyInput, create_api_key, list_api_keys, revoke_api_key
-from app.auth import authenticate, recall
+from app.auth import authenticate, recalling
 from app.clock import ManualClock
 from app.context import Context
 from app.domain.device import Device, DeviceStatus, DeviceToken
@@ -120,7 +120,7 @@ async def test_a_key_works_as_a_bearer_and_as_x_api_key(context: Context) -> Non
 async def test_a_key_that_just_worked_is_no_device_token(context: Context) -> None:
     _, token = await create_api_key(context, owner, ApiKeyInput(name="gateway", role=Role.OPERATOR))
     await authenticate(context, as_key(token), None)
-    assert recall(context, f"Device {token}", None) is None
+    assert recalling(context, f"Device {token}", None)() is None
     with pytest.raises(UnauthenticatedError, match="device token"):
         await authenticate(context, f"Device {token}", None)
 

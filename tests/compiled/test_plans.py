@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.errors import UnavailableError
-from schema.compiled.operations import LONGEST, MOST
+from schema.compiled.operations import LONGEST, MOST, MOST_OPENINGS
 from tests.compiled.twins import Twin
 from tests.flows.documents import BEAT, BEATS
 
@@ -69,6 +69,46 @@ async def test_a_hot_field_is_served_by_a_plan(compiling: Twin, asked: bytes) ->
 )  # fmt: skip
 async def test_what_does_not_fit_goes_the_general_way(compiling: Twin, asked: bytes) -> None:
     assert await way_of(compiling, asked) == "general"
+
+
+KNOWN = body(BEAT, {"input": TILL})
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        KNOWN[:-1],
+        KNOWN + b"}",
+        KNOWN + b" x",
+        KNOWN[:-1] + b', "id": 1}',
+        KNOWN[:-1] + b', "variables": {"input": {"deviceId": "till-2"}}}',
+        KNOWN[:-1] + b', "query": "{ __typename }"}',
+        KNOWN[:-2] + b', "more": 1}}',
+        KNOWN.replace(b'{"input"', b'{"input": {"deviceId": "till-2"}, "input"'),
+        KNOWN.replace(b'"till-1"', b'"till-1", "deviceId": "till-2"'),
+        KNOWN.replace(b'{"input": {"deviceId": "till-1"}}', b"null"),
+        KNOWN.replace(b'{"input": {"deviceId": "till-1"}}', b""),
+        KNOWN.replace(b'{"input": {"deviceId": "till-1"}}', b"[]"),
+    ],
+)
+async def test_a_request_that_only_begins_like_one_that_is_known_goes_the_general_way(
+    compiling: Twin, general: Twin, asked: bytes
+) -> None:
+    assert await way_of(compiling, KNOWN) == "plan"
+    assert compiling.graphql.compiled is not None
+    assert compiling.graphql.compiled.call(KNOWN.replace(b"till-1", b"till-9")) is not None
+    compiling.taken.clear()
+    before = compiling.served
+    assert await compiling.post(asked, "olga") == await general.post(asked, "olga")
+    assert compiling.served == before
+    assert compiling.taken == general.taken
+
+
+async def test_of_requests_that_begin_alike_only_a_few_beginnings_are_remembered(compiling: Twin) -> None:
+    for number in range(3 * MOST_OPENINGS):
+        assert await way_of(compiling, KNOWN.replace(b'{"query"', b'{%b"query"' % (b" " * number))) == "plan"
+    assert compiling.graphql.compiled is not None
+    assert len(compiling.graphql.compiled._openings) == MOST_OPENINGS
 
 
 async def test_the_first_call_of_a_document_goes_the_general_way(compiling: Twin) -> None:
