@@ -13,7 +13,21 @@ from app.channels.ways import Ways
 from app.context import Context
 from app.delivery_counts import count_outcome
 from app.domain.channel import Channel, ChannelKind
-from app.domain.delivery import LEASE, Answer, Delivery, DeliveryStatus, Ending, Never, Outcome, Pass, Sent, Skip, TryAgain, after
+from app.domain.delivery import (
+    LEASE,
+    Answer,
+    Delivery,
+    DeliveryStatus,
+    Ending,
+    Never,
+    NotYet,
+    Outcome,
+    Pass,
+    Sent,
+    Skip,
+    TryAgain,
+    after,
+)
 from app.domain.message import TEST_EVENT
 from app.domain.telling import before_sending
 from app.fallbacks import FAILS_FOR, fallback_of
@@ -25,6 +39,9 @@ from app.sealing import UnreadableError, unseal
 
 LONGEST_TRY_SEC = 30.0
 """No way takes longer: another may take the delivery when its lease has ended."""
+
+NO_ROOM_FOR = timedelta(seconds=5)
+"""After so long it is tried again where we had no room for it."""
 
 MOST_REFUSALS = 5
 """So many permanent errors without a success between them switch a channel off."""
@@ -75,6 +92,11 @@ class Sender:
             # First of all: whatever fails before it is written, it would be sent again.
             await self._keep(parcel, channel, outcome, WELL)
             await self._note_sent(channel)
+        elif isinstance(outcome, TryAgain) and outcome.ours:
+            _log.warning(
+                "delivery.no_room", tenant=delivery.tenant_id, delivery=delivery.id, kind=channel.kind.name, error=outcome.error
+            )
+            await self._keep(parcel, channel, NotYet(self.context.clock.now() + NO_ROOM_FOR), WELL)
         else:
             await self._keep(parcel, channel, outcome, await self._fare(channel, delivery, outcome))
 

@@ -168,6 +168,13 @@ class ShortWayProtocol(HttpToolsProtocol):
         if self._unread is None:
             self._watch(self.transport.get_write_buffer_size())
 
+    def resume_writing(self) -> None:
+        """What comes next has time of its own; what is left of a connection that is closed has still to be read."""
+        super().resume_writing()
+        self._stop_watching()
+        if self.transport.is_closing() and (unread := self.transport.get_write_buffer_size()):
+            self._watch(unread)
+
     def _watch(self, unread: int) -> None:
         patience = self.config.timeout_keep_alive if self.graphql is None else self.graphql.transport.options.send_timeout_sec
         self._unread = self.loop.call_later(patience, self._look, unread)

@@ -56,7 +56,7 @@ class AppriseWay:
                 waiting.reschedule(None)
                 return await self._tell(config.url, message)
         except TimeoutError:
-            return TryAgain("it waited too long for others that go by apprise")
+            return TryAgain("it waited too long for others that go by apprise", ours=True)
 
     async def _tell(self, url: str, message: Message) -> Answer:
         said = plain_text(message)

@@ -53,7 +53,7 @@ class EmailWay:
                 waiting.reschedule(None)
                 return await self._post(mail)
         except TimeoutError:
-            return TryAgain(CROWDED)
+            return TryAgain(CROWDED, ours=True)
 
     async def _post(self, mail: Mail) -> Answer:
         try:

@@ -101,7 +101,7 @@ class Http:
         except InsideError:
             return Never(REFUSED)
         except CrowdedError:
-            return TryAgain(CROWDED)
+            return TryAgain(CROWDED, ours=True)
         except TimeoutError:
             return TryAgain(f"no answer within {self._session.timeout.total:g} s")
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):

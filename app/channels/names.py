@@ -16,7 +16,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 AT_ONCE = 64
 OF_ONE_TENANT = 8
-"""Names that are looked up at a time; who has so many that hang has no others looked up, and leaves the rest to others."""
+MOST = 256
+"""Names that are looked up at a time; who has so many that hang has no others looked up, and leaves the rest to others. When all
+places are taken, who has none yet still gets one, up to the most."""
 
 WAIT_SEC = 3.0
 """How long a name waits for its turn at most: names that are well take some milliseconds."""
@@ -70,7 +72,8 @@ class Resolver(AbstractResolver):
         return self._flights.get(key) or self._take_off(key, tenant_id)
 
     def _has_room(self, tenant_id: str) -> bool:
-        return len(self._flights) < AT_ONCE and self._busy[tenant_id] < OF_ONE_TENANT
+        share, most = (OF_ONE_TENANT, AT_ONCE) if self._busy[tenant_id] else (1, MOST)
+        return len(self._flights) < most and self._busy[tenant_id] < share
 
     def _take_off(self, key: _Key, tenant_id: str) -> _Flight:
         loop = asyncio.get_running_loop()

@@ -127,10 +127,12 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class TryAgain(msgspec.Struct, frozen=True):
-    """Not now; `after_sec` is when the receiver wants to be asked again."""
+    """Not now; `after_sec` is when the receiver wants to be asked again. `ours` says that it did not get as far as to the receiver,
+    for we had no room: that was no try, and says nothing of the channel."""
 
     error: str
     after_sec: float | None = None
+    ours: bool = False
 
 
 class Never(msgspec.Struct, frozen=True):

@@ -64,13 +64,22 @@ class GroupCommit(Generic[Item, Result]):
             # It writes for many callers: in a context of its own nothing is logged as the request of whoever came first.
             writer = asyncio.create_task(self._write_all(), name="group_commit", context=contextvars.Context())
             self._writers.add(writer)
-            writer.add_done_callback(self._writers.discard)
+            writer.add_done_callback(self._has_ended)
         return await waiting.stored
 
     async def drain(self) -> None:
         """Waits until everything that was taken is stored or refused."""
         while self._writers:
             await asyncio.wait(set(self._writers))
+
+    def _has_ended(self, writer: asyncio.Task[None]) -> None:
+        """One that was cancelled, perhaps before its first step, or killed: whoever is in the queue would wait for ever."""
+        self._writers.discard(writer)
+        error = asyncio.CancelledError() if writer.cancelled() else writer.exception()
+        if error is not None:
+            _fail(self._queue, error)
+            self._queue.clear()
+            self._queued, self._gathering = 0, False
 
     def _under_way(self) -> int:
         """One that is done stays among the writers for a moment longer."""
@@ -81,31 +90,24 @@ class GroupCommit(Generic[Item, Result]):
 
     async def _write_all(self) -> None:
         """One writer at a time gathers what waits; `_gathering` is its own from before the first step."""
-        group: list[_Waiting[Item, Result]] = []
-        try:
-            while True:
-                # Lets every caller that is ready now join: what arrived together is written together.
-                await asyncio.sleep(0)
-                self._gathering = False
-                if not self._queue:
-                    return
-                group = self._next_group()
-                await self._write_group(group)
-                if self._gathering or not self._queue or not self._is_worth_a_write(beside=self._under_way() - 1):
-                    return  # another writer takes what waits
-                self._gathering = True
-        except BaseException as error:
-            # Nobody writes any more: whoever is in the queue would wait for ever.
-            _fail([*group, *self._queue], error)
-            self._queue.clear()
-            self._queued, self._gathering = 0, False
-            raise
+        while True:
+            # Lets every caller that is ready now join: what arrived together is written together.
+            await asyncio.sleep(0)
+            self._gathering = False
+            if not self._queue:
+                return
+            await self._write_group(self._next_group())
+            if self._gathering or not self._queue or not self._is_worth_a_write(beside=self._under_way() - 1):
+                return  # another writer takes what waits
+            self._gathering = True
 
     async def _write_group(self, group: Sequence[_Waiting[Item, Result]]) -> None:
         try:
             result = await self._write([one for waiting in group for one in waiting.items])
-        except Exception as error:  # noqa: BLE001 - the callers' to know, whatever it is
+        except BaseException as error:
             _fail(group, error)
+            if not isinstance(error, Exception):
+                raise
         else:
             for waiting in group:
                 if not waiting.stored.done():

@@ -21,6 +21,7 @@ MOST_OPENINGS = 8
 """Beginnings of requests, up to their variables, that are known by sight: what sends beats sends the same one each time."""
 
 _ABSENT = msgspec.Raw(b"")
+_OTHER = b'{"other":"variables"}'
 
 
 class _Request(msgspec.Struct, gc=False):
@@ -102,11 +103,14 @@ class CompiledOperations:
             return None
         call = Call(plan, plan.argument(variables))
         if variables and body.endswith(variables + b"}"):
-            self._remember_opening(body[: -len(variables) - 1], plan)
+            self._remember_opening(body[: -len(variables) - 1], text, plan)
         return call
 
-    def _remember_opening(self, opening: bytes, plan: Plan) -> None:
-        if len(opening) <= LONGEST:
+    def _remember_opening(self, opening: bytes, text: _Text, plan: Plan) -> None:
+        """If what follows it are the variables, and not another member that is the same as they are."""
+        other = self._decoder.decode(opening + _OTHER + b"}")
+        members = other.query, other.operation_name, other.extensions, other.variables
+        if tuple(map(bytes, members)) == (*text, _OTHER) and len(opening) <= LONGEST:
             self._openings = [(opening, plan), *self._openings[: MOST_OPENINGS - 1]]
 
     def _learn(self, text: _Text) -> _Known:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.channels.http import CROWDED, CheckedResolver, InsideError, Reply, open_http
-from app.channels.names import AT_ONCE, OF_ONE_TENANT, CrowdedError, Resolver, asking
+from app.channels.names import AT_ONCE, MOST, OF_ONE_TENANT, CrowdedError, Resolver, asking
 from app.domain.delivery import TryAgain
 from tests.cast import NOW
 from tests.delivery.receiver import Receiver
@@ -102,12 +102,22 @@ async def test_who_has_no_more_room_is_told_so_soon(names: NameServer) -> None:
             await resolver.resolve("well.example", 80)
 
 
-async def test_all_tenants_together_have_a_bounded_number_of_threads(names: NameServer) -> None:
+async def test_who_has_no_name_looked_up_gets_a_place_when_all_are_taken(names: NameServer) -> None:
     resolver, stuck = Resolver(names.look_up, wait_sec=0.05), list[asyncio.Task[Any]]()
     for number in range(AT_ONCE // OF_ONE_TENANT):
         stuck += beginning(resolver, *silent(OF_ONE_TENANT, f"t{number}"), tenant_id=f"t{number}")
     async with all_given_up(stuck):
         await names.until(AT_ONCE)
+        [found] = await beginning(resolver, "well.example", tenant_id="another")[0]
+        assert found["host"] == "127.0.0.1"
+
+
+async def test_all_tenants_together_have_a_bounded_number_of_threads(names: NameServer) -> None:
+    resolver, stuck = Resolver(names.look_up, wait_sec=0.05), list[asyncio.Task[Any]]()
+    for number in range(MOST):
+        stuck += beginning(resolver, *silent(1, f"t{number}"), tenant_id=f"t{number}")
+    async with all_given_up(stuck):
+        await names.until(MOST)
         with pytest.raises(CrowdedError):
             await beginning(resolver, "well.example", tenant_id="another")[0]
 
@@ -117,7 +127,7 @@ async def test_too_many_silent_names_are_tried_again_in_words_of_their_own() -> 
         raise CrowdedError
 
     async with open_http(checked=True, look_up=crowded) as http:
-        assert await http.post("http://well.example/", NOW, data=b"") == TryAgain(CROWDED)
+        assert await http.post("http://well.example/", NOW, data=b"") == TryAgain(CROWDED, ours=True)
 
 
 async def test_who_waits_has_the_room_that_falls_free(names: NameServer) -> None:

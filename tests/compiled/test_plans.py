@@ -104,6 +104,28 @@ async def test_a_request_that_only_begins_like_one_that_is_known_goes_the_genera
     assert compiling.taken == general.taken
 
 
+@pytest.mark.parametrize(
+    ("query", "first", "then"),
+    [
+        (BEAT, '"variables":V,"extensions":V', '"variables":V,"extensions":W'),
+        (BEAT, '"extensions":V,"variables":V', '"extensions":V,"variables":W'),
+        ('mutation { heartbeat(input: {deviceId: "till-1"}) { accepted } }', '"variables":null,"operationName":null', '"variables":null,"operationName":{}'),
+        ('mutation { heartbeat(input: {deviceId: "till-1"}) { accepted } }', '"variables":{},"extensions":{}', '"variables":{},"extensions":null'),
+    ],
+)  # fmt: skip
+async def test_another_member_that_is_the_same_as_the_variables_is_not_taken_for_them(
+    compiling: Twin, general: Twin, query: str, first: str, then: str
+) -> None:
+    values = {"V": '{"input":{"deviceId":"till-1"}}', "W": '{"input":{"deviceId":"till-2"}}'}
+    for members in (first, first, first, then):
+        text = members
+        for name, value in values.items():
+            text = text.replace(f":{name}", f":{value}")
+        asked = f'{{"query":{json.dumps(query)},{text}}}'.encode()
+        assert await compiling.post(asked, "olga") == await general.post(asked, "olga")
+        assert compiling.taken == general.taken
+
+
 async def test_of_requests_that_begin_alike_only_a_few_beginnings_are_remembered(compiling: Twin) -> None:
     for number in range(3 * MOST_OPENINGS):
         assert await way_of(compiling, KNOWN.replace(b'{"query"', b'{%b"query"' % (b" " * number))) == "plan"

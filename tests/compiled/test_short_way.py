@@ -347,6 +347,23 @@ async def test_who_reads_nothing_of_its_answer_is_parted_with(compiling: Twin, s
                 task.cancel()
 
 
+async def test_who_has_read_one_answer_has_time_for_the_next(pair: Pair) -> None:
+    connection = await Kept.to(pair.servers[0].port)
+    await connection.post(BEAT_BODY, authorization="olga")
+    [protocol] = pair.servers[0].connections
+    protocol.pause_writing()
+    first = protocol._unread
+    assert first is not None
+    protocol.resume_writing()
+    assert first.cancelled()
+    protocol.pause_writing()
+    assert protocol._unread is not None
+    assert not protocol._unread.cancelled()
+    protocol.resume_writing()
+    assert (await connection.post(BEAT_BODY, authorization="olga"))[0] == 200
+    await connection.close()
+
+
 async def test_a_connection_that_was_closed_leaves_nothing_for_the_collector_of_cycles(pair: Pair) -> None:
     gc.collect()
     gc.disable()
