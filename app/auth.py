@@ -10,7 +10,7 @@ import structlog
 
 from app.context import Context
 from app.credentials import PROGRAMS_LAST
-from app.domain.device import Device
+from app.domain.device import TokenHolder
 from app.domain.ids import device_key
 from app.domain.tenant import ApiKey, Member
 from app.errors import UnauthenticatedError
@@ -113,7 +113,7 @@ async def _device(context: Context, token: str, ip: str | None) -> Principal:
     known = context.credentials.programs.get(key, now)
     if known is not None:
         return known
-    device = await context.store.devices.by_token_id(found_by)
+    device = (await context.credentials.holders.take([found_by])).get(found_by)
     if device is None:
         raise UnauthenticatedError("the device token is not known")
     principal = msgspec.structs.replace(_as_principal(device, found_by, key, now), ip=ip)
@@ -121,7 +121,7 @@ async def _device(context: Context, token: str, ip: str | None) -> Principal:
     return principal
 
 
-def _as_principal(device: Device, found_by: str, token_hash: str, now: datetime) -> Principal:
+def _as_principal(device: TokenHolder, found_by: str, token_hash: str, now: datetime) -> Principal:
     for kept in device.tokens:
         if kept.id == found_by and hmac.compare_digest(kept.token_hash, token_hash):
             if kept.expires_at is not None and kept.expires_at <= now:

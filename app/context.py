@@ -49,7 +49,18 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
         store = open_stores(mongo)
         intake, event_intake = Intake(store, bus, clock), EventIntake(mongo, store, clock)
         try:
-            yield Context(settings, clock, mongo, store, bus, intake, event_intake, Credentials(settings), Errands(), Windows())
+            yield Context(
+                settings,
+                clock,
+                mongo,
+                store,
+                bus,
+                intake,
+                event_intake,
+                Credentials(settings, store.devices.by_token_ids),
+                Errands(),
+                Windows(),
+            )
         finally:
             await intake.drain()
             await event_intake.drain()

@@ -1,10 +1,13 @@
 """What a process remembers of the credentials that it has checked, so that not every call asks again."""
 
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from app.domain.device import TokenHolder
 from app.person_tokens import PersonTokens
 from app.principal import Principal
+from app.realtime.group_commit import GroupCommit
 from app.settings import Settings
 
 REMEMBERED = 8_192
@@ -15,6 +18,16 @@ PROGRAMS_LAST = timedelta(seconds=5)
 
 NOTE_EVERY = timedelta(minutes=1)
 """How often it is written down that a person was here, or a key was used."""
+
+
+TOKENS_AT_ONCE = 1_000
+MOST_SIGNING_IN = 20_000
+READS_AT_ONCE = 2
+ENOUGH = 32
+"""Devices whose tokens are asked for together: a fleet beats less often than its tokens are remembered, so each beat would ask."""
+
+ReadHolders = Callable[[Sequence[str]], Awaitable[Mapping[str, TokenHolder]]]
+"""From ids of tokens to whose they are."""
 
 
 class Recent:
@@ -69,11 +82,12 @@ class Throttle:
 class Credentials:
     """One for each process: how people's tokens are checked, and whose were."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, holders: ReadHolders) -> None:
         self.person_tokens = PersonTokens(settings)
         self.people = Recent()
         self.programs = Recent()
         self.noted = Throttle()
+        self.holders = GroupCommit(holders, TOKENS_AT_ONCE, MOST_SIGNING_IN, READS_AT_ONCE, ENOUGH)
 
     def forget_programs(self) -> None:
         """After a device's token or a key was revoked here, it does not work here for a moment longer."""

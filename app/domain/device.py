@@ -25,6 +25,15 @@ class DeviceToken(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime | None = None
 
 
+class TokenHolder(msgspec.Struct, frozen=True, kw_only=True):
+    """As much of a device as it takes to sign in."""
+
+    id: str
+    tenant_id: str
+    tokens: tuple[DeviceToken, ...] = ()
+    retired_at: datetime | None = None
+
+
 class Device(msgspec.Struct, frozen=True, kw_only=True):
     """A device as it is kept.
 

@@ -1,4 +1,5 @@
-"""Group commit: what arrives together is written together, and every caller hears once its own part is stored."""
+"""Group commit: what arrives together is written together, and every caller hears once its own part is stored. What is asked
+together may be read together in the same way."""
 
 import asyncio
 import contextvars

@@ -1,13 +1,13 @@
 """Devices as people administer and list them; `connectivity` is their hot side."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from app.domain.alert import Severity
 from app.domain.beat import HealthStatus
-from app.domain.device import Device, DeviceStatus, DeviceToken
+from app.domain.device import Device, DeviceStatus, DeviceToken, TokenHolder
 from app.domain.device_filter import DeviceFilter
 from app.domain.health import DEGRADED_SEVERITIES, UNHEALTHY_SEVERITIES
 from app.domain.ids import device_key
@@ -21,6 +21,9 @@ Troubled = Mapping[str, set[Severity]]
 
 MOST_OLD_TOKENS = 7
 """Tokens of a device that hold beside its newest one."""
+
+
+_SIGNING_IN = dict.fromkeys(TokenHolder.__struct_fields__[1:], 1)
 
 
 class DeviceStore:
@@ -42,9 +45,12 @@ class DeviceStore:
             from_document(document, Device) for document in await self._devices.find(scope, {"device_id": device_id}, limit=2)
         ]
 
-    async def by_token_id(self, token_id: str) -> Device | None:
-        document = await self._devices.find_one(EVERY_TENANT, {"tokens.id": token_id})
-        return None if document is None else from_document(document, Device)
+    async def by_token_ids(self, token_ids: Collection[str]) -> dict[str, TokenHolder]:
+        """Whose tokens these are, whatever tenants they are of: this is how a token finds out."""
+        where = {"tokens.id": {"$in": sorted(set(token_ids))}}
+        found = await self._devices.find(EVERY_TENANT, where, projection=_SIGNING_IN)
+        holders = [from_document(document, TokenHolder) for document in found]
+        return {token.id: holder for holder in holders for token in holder.tokens}
 
     async def insert(self, device: Device) -> bool:
         """False where the tenant has a device of this id already, which stays as it is."""

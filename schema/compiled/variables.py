@@ -115,7 +115,7 @@ def _each(finish: Finish) -> Finish:
 def _fields_of(decoded: Any) -> Callable[[Any], tuple[Any, ...]] | None:
     """All values of an input, or of one in a list of them; None where it is no input."""
     [one] = get_args(decoded) if get_origin(decoded) is list else [decoded]
-    return attrgetter(*one.__struct_fields__) if isinstance(one, type) and issubclass(one, msgspec.Struct) else None
+    return msgspec.structs.astuple if isinstance(one, type) and issubclass(one, msgspec.Struct) else None
 
 
 def _struct(kind: GraphQLInputObjectType, structs: Mapping[str, type[msgspec.Struct]]) -> tuple[Any, Finish]:

@@ -1,5 +1,6 @@
 """Devices and programs sign in with tokens of ours."""
 
+import asyncio
 from datetime import datetime, timedelta
 
 import pytest
@@ -16,13 +17,16 @@ from app.principal import Principal, PrincipalKind
 from app.store.encoding import to_document
 from app.tokens import API_KEY, DEVICE, NewToken, new_token
 from tests.cast import NOW, as_key, bearer, both, mate, outsider, owner, root, viewer
+from tests.counting import counted
 
 
-async def add_device(context: Context, *tokens: tuple[NewToken, datetime | None], retired: bool = False) -> None:
+async def add_device(
+    context: Context, *tokens: tuple[NewToken, datetime | None], retired: bool = False, device_id: str = "pos-1"
+) -> None:
     device = Device(
-        id=device_key("acme", "pos-1"),
+        id=device_key("acme", device_id),
         tenant_id="acme",
-        device_id="pos-1",
+        device_id=device_id,
         lane=lane_of("acme"),
         status=DeviceStatus.UNKNOWN,
         since=NOW,
@@ -48,6 +52,24 @@ async def test_a_device_is_itself_and_nothing_else(context: Context) -> None:
     assert (principal.kind, principal.id, principal.role) == (PrincipalKind.DEVICE, "acme:pos-1", None)
     assert principal.tenant_ids == frozenset({"acme"})
     assert principal.device_keys == frozenset({"acme:pos-1"})
+
+
+async def test_devices_that_sign_in_together_are_asked_for_together(context: Context, database: str) -> None:
+    made = {f"pos-{number}": new_token(DEVICE) for number in range(20)}
+    for device_id, token in made.items():
+        await add_device(context, (token, None), device_id=device_id)
+    with counted(database) as commands:
+        known = await asyncio.gather(*(as_device(context, token.token) for token in made.values()))
+    assert [principal.id for principal in known] == [f"acme:{device_id}" for device_id in made]
+    assert commands == ["find"]
+
+
+async def test_one_of_them_that_is_not_known_keeps_nobody_else_out(context: Context) -> None:
+    made = new_token(DEVICE)
+    await add_device(context, (made, None))
+    tokens = [made.token, new_token(DEVICE).token, f"{made.token}0"]
+    known = await asyncio.gather(*(as_device(context, token) for token in tokens), return_exceptions=True)
+    assert [type(one) for one in known] == [Principal, UnauthenticatedError, UnauthenticatedError]
 
 
 async def test_both_tokens_of_a_rotation_work_until_the_overlap_is_over(context: Context, clock: ManualClock) -> None:
