@@ -40,13 +40,24 @@ async def give_up_until_killed(world: World, monkeypatch: pytest.MonkeyPatch) ->
             await Courier(world.context, ways).work_off()
 
 
-async def given_up_and_over_for(world: World, count: int) -> tuple[list[Alert], Delivery]:
-    """A bundle of three that was given up; so many of its alerts have an end that was told."""
+async def refused(world: World, count: int) -> list[Alert]:
+    """A burst of which all but the first went as a bundle that its receiver refused for good."""
+    alerts = await about_to_be_refused(world, count)
+    await world.send(5)
+    return alerts
+
+
+async def about_to_be_refused(world: World, count: int) -> list[Alert]:
     await slack(world)
-    alerts = await burst(world, 4)
+    alerts = await burst(world, count)
     await world.send()
     world.receiver.answers = [404]
-    await world.send(5)
+    return alerts
+
+
+async def given_up_and_over_for(world: World, count: int) -> tuple[list[Alert], Delivery]:
+    """A bundle of three that was given up; so many of its alerts have an end that was told."""
+    alerts = await refused(world, 4)
     for alert in alerts[1 : count + 1]:
         await world.end(alert)
     await until_quiet(world, 30)
@@ -54,11 +65,7 @@ async def given_up_and_over_for(world: World, count: int) -> tuple[list[Alert], 
 
 
 async def test_a_bundle_that_was_given_up_can_be_tried_again_with_its_members(world: World) -> None:
-    await slack(world)
-    alerts = await burst(world, 3)
-    await world.send()
-    world.receiver.answers = [404]
-    await world.send(5)
+    alerts = await refused(world, 3)
     [bundle] = [one for one in await world.deliveries() if one.bundling is not None]
     await retry_delivery(world.context, owner, bundle.id)
     await world.send()
@@ -67,11 +74,7 @@ async def test_a_bundle_that_was_given_up_can_be_tried_again_with_its_members(wo
 
 
 async def test_one_that_was_given_up_in_a_bundle_can_be_tried_again_by_itself(world: World) -> None:
-    await slack(world)
-    alerts = await burst(world, 3)
-    await world.send()
-    world.receiver.answers = [404]
-    await world.send(5)
+    alerts = await refused(world, 3)
     [dead, _] = [one for one in await world.deliveries() if one.bundle_id is not None]
     await retry_delivery(world.context, owner, dead.id)
     await world.send(60)
@@ -79,11 +82,7 @@ async def test_one_that_was_given_up_in_a_bundle_can_be_tried_again_by_itself(wo
 
 
 async def test_what_is_left_of_a_bundle_is_not_said_under_the_key_of_the_whole(world: World) -> None:
-    await slack(world)
-    alerts = await burst(world, 4)
-    await world.send()
-    world.receiver.answers = [404]
-    await world.send(5)
+    alerts = await refused(world, 4)
     bundle, dead, *_ = await bundle_and_members(world)
     await retry_delivery(world.context, owner, dead.id)
     await retry_delivery(world.context, owner, bundle.id)
@@ -95,11 +94,7 @@ async def test_what_is_left_of_a_bundle_is_not_said_under_the_key_of_the_whole(w
 
 
 async def test_a_bundle_that_is_broken_up_is_skipped_when_it_is_tried_again_and_says_why(world: World) -> None:
-    await slack(world)
-    await burst(world, 4)
-    await world.send()
-    world.receiver.answers = [404]
-    await world.send(5)
+    await refused(world, 4)
     bundle, dead, *_ = await bundle_and_members(world)
     await retry_delivery(world.context, owner, dead.id)
     answer = await retry_delivery(world.context, owner, bundle.id)
@@ -128,10 +123,7 @@ async def test_a_bundle_whose_every_alert_has_moved_on_is_not_tried_again(world:
 async def test_a_bundle_that_was_given_up_is_not_sent_again_with_what_a_killed_worker_left(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await slack(world)
-    alerts = await burst(world, 4)
-    await world.send()
-    world.receiver.answers = [404]
+    alerts = await about_to_be_refused(world, 4)
     world.clock.advance(5)
     await give_up_until_killed(world, monkeypatch)
     assert sorted(one.status.name for one in await bundle_and_members(world)) == ["DEAD", "PENDING", "PENDING", "SENDING"]
@@ -179,10 +171,7 @@ async def test_a_bundle_whose_channel_was_switched_off_stays_skipped_though_a_wo
 async def test_a_member_that_is_tried_again_while_its_bundle_is_being_given_up_breaks_it_up(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await slack(world)
-    alerts = await burst(world, 4)
-    await world.send()
-    world.receiver.answers = [404]
+    alerts = await about_to_be_refused(world, 4)
     world.clock.advance(5)
     await give_up_until_killed(world, monkeypatch)
     bundle, *members = await bundle_and_members(world)
@@ -197,11 +186,7 @@ async def test_a_member_that_is_tried_again_while_its_bundle_is_being_given_up_b
 
 
 async def test_a_bundle_that_is_broken_up_while_its_end_is_being_written_stays_so(world: World) -> None:
-    await slack(world)
-    await burst(world, 4)
-    await world.send()
-    world.receiver.answers = [404]
-    await world.send(5)
+    await refused(world, 4)
     bundle, *_ = await bundle_and_members(world)
     collection = world.context.mongo.database["deliveries"]
     await collection.update_one({"_id": bundle.id}, {"$set": {"broken_up": True, "lease": "the courier's"}})
