@@ -78,7 +78,8 @@ class CompiledOperations:
     def _known_by_sight(self, body: bytes) -> Call | None:
         """Of what begins like requests before it all is known but one value, which the decoder takes whole or not at all."""
         for opening, plan in self._openings:
-            if body.startswith(opening) and body.endswith(b"}"):
+            # Without anything between it would be no JSON, which a plan without variables cannot see.
+            if body.startswith(opening) and body.endswith(b"}") and len(body) > len(opening) + 1:
                 try:
                     return Call(plan, plan.argument(body[len(opening) : -1]))
                 except Exception:  # noqa: BLE001 - something follows that value, or it is no good one: that is seen in a moment

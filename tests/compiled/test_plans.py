@@ -111,6 +111,7 @@ async def test_a_request_that_only_begins_like_one_that_is_known_goes_the_genera
         (BEAT, '"extensions":V,"variables":V', '"extensions":V,"variables":W'),
         ('mutation { heartbeat(input: {deviceId: "till-1"}) { accepted } }', '"variables":null,"operationName":null', '"variables":null,"operationName":{}'),
         ('mutation { heartbeat(input: {deviceId: "till-1"}) { accepted } }', '"variables":{},"extensions":{}', '"variables":{},"extensions":null'),
+        ('mutation { heartbeat(input: {deviceId: "till-1"}) { accepted } }', '"variables":{}', '"variables":'),
     ],
 )  # fmt: skip
 async def test_another_member_that_is_the_same_as_the_variables_is_not_taken_for_them(
