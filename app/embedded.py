@@ -163,10 +163,12 @@ def _mongod_command(program: Path, folder: Path, port: int, parameters: Mapping[
         "diagnosticDataCollectionEnabled": "false",
         # A killed worker's open transaction holds its lane until then.
         "transactionLifetimeLimitSeconds": "5",
+        # Nobody reads the past of a document here; of each device 300 s of it would be kept, a version for every beat.
+        "minSnapshotHistoryWindowInSeconds": "0",
         **parameters,
     }
     command = [str(program), "--dbpath", str(folder), "--bind_ip", HOST, "--port", str(port)]
-    command += ["--wiredTigerCacheSizeGB", "0.5", "--oplogSize", "512"]
+    command += ["--wiredTigerCacheSizeGB", "1", "--oplogSize", "512"]
     for name, value in settings.items():
         command += ["--setParameter", f"{name}={value}"]
     return command

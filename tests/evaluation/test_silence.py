@@ -1,6 +1,7 @@
 """Devices that stop to beat, and come back."""
 
 import asyncio
+from datetime import timedelta
 
 from app.domain.alert import AlertEventType, AlertStatus, Resolution, Severity
 from app.domain.device import DeviceStatus
@@ -47,6 +48,42 @@ async def test_a_beat_resolves_it_and_the_device_is_online_again(fleet: Fleet) -
     assert await fleet.alerts("till-1") == []
     device = await fleet.device("till-1")
     assert (device.status, device.since) == (DeviceStatus.ONLINE, back)
+
+
+async def test_a_wake_up_stays_while_most_of_its_time_is_left_and_is_never_late(fleet: Fleet) -> None:
+    await fleet.add("till-1", offline_after=10)
+    await fleet.beat("till-1")
+    start, due_in = fleet.clock.now(), []
+    for _ in range(6):
+        due_in.append(((await fleet.device("till-1")).due_at or start) - start)
+        await fleet.pass_time(2)
+        await fleet.beat("till-1")
+    assert [one.total_seconds() for one in due_in] == [10, 10, 10, 16, 16, 16]
+
+
+async def test_a_wake_up_that_came_early_judges_nobody_and_the_next_comes_at_the_deadline(fleet: Fleet) -> None:
+    await fleet.add("till-1", offline_after=10)
+    await fleet.beat("till-1")
+    await fleet.pass_time(4)
+    await fleet.beat("till-1")
+    await fleet.pass_time(6)
+    await fleet.sweep()
+    device = await fleet.device("till-1")
+    assert (device.status, await fleet.told()) == (DeviceStatus.ONLINE, [])
+    assert device.last_seen is not None
+    assert device.due_at == device.last_seen + timedelta(seconds=10)
+    await fleet.pass_time(4)
+    await fleet.sweep()
+    assert await fleet.told() == [("till-1", "OPENED")]
+    assert (await fleet.device("till-1")).since == fleet.clock.now()
+
+
+async def test_a_device_that_beats_twice_in_its_time_is_never_looked_at(fleet: Fleet) -> None:
+    await fleet.add("till-1", offline_after=10)
+    for _ in range(5):
+        await fleet.beat("till-1")
+        await fleet.pass_time(5)
+        assert await fleet.context.store.connectivity.lanes_with_work(fleet.clock.now()) == set()
 
 
 async def test_a_beat_in_the_millisecond_of_the_deadline_keeps_it_online(fleet: Fleet) -> None:
