@@ -170,6 +170,7 @@ async def retire_device(context: Context, principal: Principal, tenant_id: str |
     if after is None:
         raise _gone(device_id, tenant.id)
     context.intake.roll.forget(after.id)
+    context.intake.busy.forget(after.id)
     context.credentials.forget_programs()
     await withdraw_device(context, after, "the device was retired")
     retired = {"retiredAt": after.retired_at}

@@ -25,7 +25,7 @@ from app.errors import (
     bad_field,
 )
 from app.principal import Principal, PrincipalKind
-from app.realtime.intake import ArrivedBeat
+from app.realtime.arrived_beat import ArrivedBeat
 from app.senders import no_token, own_tenant, require_open_door, require_sender
 from app.store.connectivity import SeenDevice
 

@@ -12,7 +12,7 @@ import structlog
 from bench.machine import this_machine
 from bench.measures.alerts import ack, alert_list
 from bench.measures.fanout import fanout, fanout_latency
-from bench.measures.heartbeats import heartbeat_batch, heartbeat_http, heartbeat_nodb
+from bench.measures.heartbeats import heartbeat_batch, heartbeat_http, heartbeat_nodb, heartbeat_spread
 from bench.measures.judging import offline_detect, tick
 from bench.measures.queries import query_small
 from bench.results import QUICK_RESULTS, RESULTS, read, to_plain, write
@@ -22,6 +22,7 @@ from bench.table import README, table, written
 
 MEASURES = (
     heartbeat_http,
+    heartbeat_spread,
     heartbeat_batch,
     heartbeat_nodb,
     query_small,

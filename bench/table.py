@@ -66,6 +66,7 @@ def comparisons(results: Mapping[str, Result]) -> Iterator[tuple[str, Result]]:
 
 ORDER = (
     "heartbeat_http",
+    "heartbeat_spread",
     "heartbeat_batch",
     "heartbeat_nodb",
     "query_small",

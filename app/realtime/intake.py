@@ -3,20 +3,21 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 import structlog
 
 from app import telemetry
 from app.clock import Clock
-from app.domain.beat import Beat, HealthStatus, worst_service
 from app.domain.device import DeviceStatus
 from app.domain.ids import device_key
+from app.realtime.arrived_beat import ArrivedBeat, profile_news
 from app.realtime.bus import Bus
+from app.realtime.busy_devices import BUSY, BusyDevices
 from app.realtime.clocks import Clocks
 from app.realtime.group_commit import GroupCommit, QueueFullError
 from app.realtime.roll import Roll
@@ -35,22 +36,12 @@ ENOUGH = 32
 """Writes under way at the same time, and how many beats make another worth it."""
 
 TRIES = 3
-METRICS_EVERY = timedelta(seconds=2)
+METRICS_EVERY = BUSY
 """How often mere metrics of a device are told."""
 
 Result = TypeVar("Result")
 _REMEMBERED = 200_000
 _log = structlog.get_logger(__name__)
-
-
-class ArrivedBeat(msgspec.Struct, frozen=True, kw_only=True):
-    """A beat on its way in, with what it says of the device itself."""
-
-    beat: Beat
-    name: str | None = None
-    hostname: str | None = None
-    kind: str | None = None
-    clock_skew_sec: float | None = None
 
 
 @dataclass(slots=True)
@@ -76,6 +67,7 @@ class Intake:
         self._following_up: set[asyncio.Task[None]] = set()
         self.on_recovery: Callable[[set[int]], Awaitable[None]] | None = None
         self.figures = IntakeFigures()
+        self.busy = BusyDevices(self._note_busy, clock)
         self.roll = Roll()
         self.clocks = Clocks()
 
@@ -95,6 +87,11 @@ class Intake:
     async def drain(self) -> None:
         """Waits until everything that was taken is stored or refused."""
         await self.commit.drain()
+        await self.busy.drain()
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Waits until what follows from the beats that were stored is done."""
         if self._following_up:
             await asyncio.wait(set(self._following_up))
 
@@ -107,32 +104,47 @@ class Intake:
 
     async def _write(self, arrived: Sequence[ArrivedBeat]) -> dict[str, SeenDevice]:
         started = time.perf_counter()
-        in_time = sorted(arrived, key=lambda one: one.beat.timestamp)
-        newest = {device_key(one.beat.tenant_id, one.beat.device_id): one for one in in_time}
-        keys = list(newest)
+        newest = _newest(arrived)
         now = max(one.beat.received_at for one in arrived)
+        busy = {key: device for key, one in newest.items() if (device := self.busy.recall(key, one)) is not None}
+        others = {key: one for key, one in newest.items() if key not in busy} if busy else newest
         # The beats and the devices are two writes that may go side by side: a sweep between them finds the device seen
         # and its beat a moment later, never a device unseen whose beat was acknowledged. What is read beside them may be from
         # before: who is missed in that very moment is found back by the next sweep.
-        _, _, found = await asyncio.gather(
-            _repeated(lambda: self._store.heartbeats.insert([one.beat for one in arrived])),
-            _repeated(lambda: self._store.connectivity.saw(keys, now)),
-            _repeated(lambda: self._store.connectivity.profiles(keys)),
+        _, seen = await asyncio.gather(
+            _repeated(lambda: self._store.heartbeats.insert([one.beat for one in arrived])), self._note(list(others), now)
         )
-        seen = {key: _after_beat(device, now) for key, device in found.items()}
+        self.busy.put_off((key, newest[key]) for key in busy)
         self.figures.beats += len(arrived)
         self.figures.batches += 1
         telemetry.BEATS.inc(len(arrived))
         telemetry.BATCH_SIZE.observe(len(arrived))
         telemetry.BATCH_SECONDS.observe(time.perf_counter() - started)
         # The callers have their answer; what follows from it must not keep them waiting, least of all for Redis.
-        follow_up = asyncio.create_task(self._follow_up(newest, seen, now), name="intake.follow_up")
+        follow_up = asyncio.create_task(self._follow_up(others, seen, now), name="intake.follow_up")
         self._following_up.add(follow_up)
         follow_up.add_done_callback(self._following_up.discard)
-        return seen
+        return {**seen, **busy}
 
-    async def _follow_up(self, newest: dict[str, ArrivedBeat], seen: dict[str, SeenDevice], now: datetime) -> None:
-        news = {key: fields for key, one in newest.items() if key in seen and (fields := _profile_news(one, seen[key]))}
+    async def _note(self, keys: Sequence[str], now: datetime) -> dict[str, SeenDevice]:
+        """Notes that these were seen, and reads what is known of them."""
+        if not keys:
+            return {}
+        _, found = await asyncio.gather(
+            _repeated(lambda: self._store.connectivity.saw(keys, now)),
+            _repeated(lambda: self._store.connectivity.profiles(keys)),
+        )
+        return {key: _after_beat(device, now) for key, device in found.items()}
+
+    async def _note_busy(self, arrived: Sequence[ArrivedBeat]) -> None:
+        newest = _newest(arrived)
+        now = max(one.beat.received_at for one in arrived)
+        seen = await self._note(list(newest), now)
+        self.busy.learn(seen.values(), now)
+        await self._follow_up(newest, seen, now)
+
+    async def _follow_up(self, newest: Mapping[str, ArrivedBeat], seen: Mapping[str, SeenDevice], now: datetime) -> None:
+        news = {key: fields for key, one in newest.items() if key in seen and (fields := profile_news(one, seen[key]))}
         if news:
             with contextlib.suppress(Exception):  # said again by the next beat
                 await self._store.connectivity.note_profiles(news)
@@ -141,17 +153,27 @@ class Intake:
             await self.on_recovery(back)
         await self._tell(seen, now)
 
-    async def _tell(self, seen: dict[str, SeenDevice], now: datetime) -> None:
+    async def _tell(self, seen: Mapping[str, SeenDevice], now: datetime) -> None:
         if len(self._told) > _REMEMBERED:
             self._told = {key: at for key, at in self._told.items() if now - at < METRICS_EVERY}
         by_tenant: dict[str, list[str]] = {}
+        busy: list[SeenDevice] = []
         for key, device in seen.items():
             told = self._told.get(key)
+            if told is not None and now - told < BUSY:
+                busy.append(device)
             if told is None or now - told >= METRICS_EVERY or device.since == now:
                 self._told[key] = now
                 by_tenant.setdefault(device.tenant_id, []).append(key)
+        self.busy.learn(busy, now)
         for tenant_id, keys in by_tenant.items():
             await self._bus.ring_health(tenant_id, keys)
+
+
+def _newest(arrived: Sequence[ArrivedBeat]) -> dict[str, ArrivedBeat]:
+    """The newest beat of each device, by its key."""
+    in_time = sorted(arrived, key=lambda one: one.beat.timestamp)
+    return {device_key(one.beat.tenant_id, one.beat.device_id): one for one in in_time}
 
 
 def _after_beat(device: SeenDevice, now: datetime) -> SeenDevice:
@@ -159,50 +181,6 @@ def _after_beat(device: SeenDevice, now: datetime) -> SeenDevice:
     if device.status is not DeviceStatus.UNKNOWN:
         return device
     return msgspec.structs.replace(device, status=DeviceStatus.ONLINE, since=now)
-
-
-def _says_nothing_new(arrived: ArrivedBeat, seen: SeenDevice) -> bool:
-    """Whether that is certain at a glance, as it is of most beats."""
-    beat = arrived.beat
-    return (
-        (beat.store_id is None or beat.store_id == seen.store_id)
-        and (beat.app_version is None or beat.app_version == seen.app_version)
-        and (arrived.name is None or arrived.name == seen.name)
-        and (arrived.hostname is None or arrived.hostname == seen.hostname)
-        and (arrived.kind is None or arrived.kind == seen.kind)
-        and arrived.clock_skew_sec is None
-        and not beat.services
-        and seen.services_health == HealthStatus.HEALTHY.value
-    )
-
-
-def _profile_news(arrived: ArrivedBeat, seen: SeenDevice) -> dict[str, Any]:
-    """What the beat says of its device that is not known yet. What a beat leaves out says nothing, and a late one
-    does not know better than those that came before it."""
-    if _says_nothing_new(arrived, seen):
-        return {}
-    said = {
-        "store_id": arrived.beat.store_id,
-        "name": arrived.name,
-        "hostname": arrived.hostname,
-        "kind": arrived.kind,
-        "app_version": arrived.beat.app_version,
-    }
-    late = arrived.beat.late
-    known = {field: getattr(seen, field) for field in said}
-    news: dict[str, Any] = {
-        field: value
-        for field, value in said.items()
-        if value is not None and value != known[field] and not (late and known[field] is not None)
-    }
-    services = worst_service(arrived.beat).value
-    if services != seen.services_health and not late:
-        news["services_health"] = services
-        news["changed_at"] = arrived.beat.received_at
-    skew = arrived.clock_skew_sec
-    if skew is not None and (seen.clock_skew_sec is None or abs(skew - seen.clock_skew_sec) >= 1):
-        news["clock_skew_sec"] = skew
-    return news
 
 
 async def _repeated(work: Callable[[], Awaitable[Result]]) -> Result:

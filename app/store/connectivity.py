@@ -18,6 +18,7 @@ _PROFILE = {
     "status": 1,
     "since": 1,
     "offline_after": 1,
+    "wake_after": 1,
     "store_id": 1,
     "name": 1,
     "hostname": 1,
@@ -43,6 +44,7 @@ class SeenDevice(msgspec.Struct, frozen=True, kw_only=True):
     status: DeviceStatus
     since: datetime
     offline_after: int
+    wake_after: int
     store_id: str | None = None
     name: str | None = None
     hostname: str | None = None

@@ -14,6 +14,9 @@ from bench.stage import IN_NODE, Server, Stage
 CONNECTIONS = 128
 BATCH_CONNECTIONS = 16
 DEVICES = 1_024
+SPREAD = 50_000
+SPREAD_QUICK = 20_000
+"""So many that none beats twice within two seconds."""
 BATCH = 100
 TENANT = "bench"
 BEATS_IN = "device_heartbeats"
@@ -30,6 +33,14 @@ async def heartbeat_http(stage: Stage, effort: Effort) -> Comparison:
         asked["alerta"] = await _alerta(stage)
     what = f"single heartbeats over HTTP, acknowledged once a majority has them; {CONNECTIONS} connections, one server process"
     return await compare(stage, effort, what, asked, left_out)
+
+
+async def heartbeat_spread(stage: Stage, effort: Effort) -> Comparison:
+    devices = SPREAD_QUICK if effort.quick else SPREAD
+    calls = beat_calls(TENANT, await _fleet(stage.context, devices))
+    asked = await _storing(stage, calls, ACCEPTED, CONNECTIONS, 1)
+    what = f"as heartbeat_http, of {devices:,} devices: each is noted and read at every beat; {CONNECTIONS} connections"
+    return await compare(stage, effort, what, asked, stage.without)
 
 
 async def heartbeat_batch(stage: Stage, effort: Effort) -> Comparison:
@@ -56,9 +67,9 @@ async def heartbeat_nodb(stage: Stage, effort: Effort) -> Comparison:
     return await compare(stage, effort, what, asked, stage.without)
 
 
-async def _fleet(context: Context) -> dict[str, str]:
+async def _fleet(context: Context, devices: int = DEVICES) -> dict[str, str]:
     await add_tenant(context, TENANT)
-    return await add_devices(context, TENANT, DEVICES)
+    return await add_devices(context, TENANT, devices)
 
 
 async def _storing(stage: Stage, calls: list[Call], wanted: str, connections: int, each: int) -> dict[str, Asked]:

@@ -12,7 +12,8 @@ from app.commands import api
 from app.context import Context, open_context
 from app.domain.device import DeviceStatus
 from app.domain.ids import device_key
-from app.realtime.intake import ArrivedBeat, Intake
+from app.realtime.arrived_beat import ArrivedBeat
+from app.realtime.intake import Intake
 from app.settings import Settings
 from app.store.connectivity import SeenDevice
 
@@ -33,6 +34,7 @@ def _seen(arrived: ArrivedBeat) -> SeenDevice:
         status=DeviceStatus.ONLINE,
         since=beat.received_at,
         offline_after=120,
+        wake_after=120,
     )
 
 

@@ -16,9 +16,10 @@ from app.domain.device_input import DevicePatch
 from app.domain.ids import device_key
 from app.domain.operational_event import OperationalEvent
 from app.principal import ANONYMOUS, Principal, PrincipalKind
+from app.realtime.arrived_beat import ArrivedBeat
 from app.realtime.event_intake import EventIntake
 from app.realtime.hub import Hub
-from app.realtime.intake import ArrivedBeat, Intake
+from app.realtime.intake import Intake
 from app.store.connectivity import SeenDevice
 from app.tenant_changes import TenantPatch, update_tenant_config
 from schema.alerts import alert

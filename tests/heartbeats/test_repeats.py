@@ -102,6 +102,7 @@ async def test_a_late_beat_takes_its_place_in_history(context: Context, clock: M
     for cpu, sent_at in ((1, None), (2, ago(3_600)), (3, ago(30)), (4, ago(30.001)), (5, ago(7_200))):
         await record(context, owner, BeatInput(device_id="till-1", cpu_usage=cpu, sent_at=sent_at))
         clock.advance(0.001)
+    await context.intake.drain()
     document = '{ device(deviceId: "till-1") { latest { cpuUsage } lastSeen heartbeats { cpuUsage late } } }'
     shown = (await ask(context, owner, document))["device"]
     expected = [(1, False), (3, True), (4, True), (2, True), (5, True)]
