@@ -81,7 +81,7 @@ async def refresh_wake_ups(context: Context, scope: Scope) -> None:
         for rule in rules[tenant.id]:
             if rule.enabled and isinstance(rule.condition, AbsenceCondition) and rule.condition.after_sec is not None:
                 await context.store.connectivity.shorten_wake_ups(one, tenant.id, rule.scope, rule.condition.after_sec)
-        await context.store.connectivity.wake(one, tenant.id)
+        await context.store.connectivity.wake(one, tenant.id, context.clock.now())
 
 
 async def refresh_wake_up(context: Context, tenant: Tenant, device: Device) -> None:
@@ -89,7 +89,9 @@ async def refresh_wake_up(context: Context, tenant: Tenant, device: Device) -> N
     rules = (await effective_rules(context, [tenant]))[tenant.id]
     conditions = [rule.condition for rule in absence_rules(rules, device)]
     own = [one.after_sec for one in conditions if isinstance(one, AbsenceCondition) and one.after_sec is not None]
-    await context.store.connectivity.set_wake_up(only(tenant.id), device.id, min((device.offline_after, *own)))
+    await context.store.connectivity.set_wake_up(
+        only(tenant.id), device.id, min((device.offline_after, *own)), context.clock.now()
+    )
 
 
 async def withdraw_rule(context: Context, scope: Scope, rule_key: str, reason: str) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import contextvars
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -14,47 +14,50 @@ from app.realtime.arrived_beat import ArrivedBeat, says_nothing_new
 from app.store.connectivity import SeenDevice
 
 BUSY = timedelta(seconds=2)
-"""Who beats again within this is busy, and what was read of it is used for as long."""
+"""Who beats again within this is busy. What was read of it is used for as long, and no noting is put off for longer."""
 
 NOTE_EVERY_SEC = 1.0
 TOGETHER = timedelta(milliseconds=50)
 """Beats that are noted as of one time, the latest of them."""
 
-SHORTEST_WAKE_SEC = 5
-"""Nobody who may have to be looked at sooner is put off: the wake-up must be far when the noting is late."""
+SHORTEST_WAKE_SEC = 15
+"""Nobody who may have to be looked at sooner is put off: the wake-up must be far even where the noting is slow."""
+
+Together = tuple[datetime, Sequence[str]]
+"""When devices were seen, and their keys."""
 
 _log = structlog.get_logger(__name__)
 
 
 class BusyDevices:
-    """What was read of busy devices, and those whose newest beat is still to be noted by `note`.
+    """What was read of busy devices, and when those were seen that are still to be noted, by `note`.
 
     To note a device and to read it costs the database twice what its beat costs; of one that beats ten times a second nine in ten
-    would say what the last one said. So its last beat is known up to a second late, and a process that is killed leaves it a
-    second old: too little for a device whose wake-up is `SHORTEST_WAKE_SEC` or more.
+    would say what the last one said. So it is known up to two seconds late when it was seen last, as it is after a process was
+    killed.
     """
 
-    def __init__(self, note: Callable[[Sequence[ArrivedBeat]], Awaitable[None]], clock: Clock) -> None:
+    def __init__(self, note: Callable[[Sequence[Together]], Awaitable[None]], clock: Clock) -> None:
         self._note = note
         self._clock = clock
         self._known: dict[str, tuple[datetime, SeenDevice]] = {}
-        self._unnoted: dict[str, ArrivedBeat] = {}
+        self._unnoted: dict[str, datetime] = {}
+        self._oldest: datetime | None = None  # of those that are unnoted or just being noted
         self._noting: asyncio.Task[None] | None = None
-        self._hurry = asyncio.Event()
+        self._leaving = asyncio.Event()
 
     def recall(self, key: str, arrived: ArrivedBeat) -> SeenDevice | None:
         """A busy device, where its beat says no more of it than is known; None: it has to be noted and read."""
         kept = self._known.get(key)
         if kept is None:
             return None
-        read_at, device = kept
-        is_fresh = timedelta() <= arrived.beat.received_at - read_at < BUSY
-        return device if is_fresh and says_nothing_new(arrived, device) else None
+        (read_at, device), at = kept, arrived.beat.received_at
+        is_fresh = timedelta() <= at - read_at < BUSY
+        is_in_time = self._oldest is None or at - self._oldest < BUSY
+        return device if is_fresh and is_in_time and says_nothing_new(arrived, device) else None
 
     def learn(self, devices: Iterable[SeenDevice], read_at: datetime) -> None:
         """Busy devices as they were read; nobody is kept who is missed or may be soon."""
-        if self._hurry.is_set():
-            return  # who drains wants an end
         for device in devices:
             if device.status is DeviceStatus.ONLINE and not device.missed and device.wake_after >= SHORTEST_WAKE_SEC:
                 self._known[device.id] = (read_at, device)
@@ -62,60 +65,69 @@ class BusyDevices:
                 self._known.pop(device.id, None)
         self._keep_noting()
 
+    def unlearn(self, keys: Iterable[str]) -> None:
+        """What was read of these may hold no longer."""
+        for key in keys:
+            self._known.pop(key, None)
+
     def forget(self, key: str) -> None:
         """A device that is not there any more."""
         self._known.pop(key, None)
+        self._unnoted.pop(key, None)
 
-    def put_off(self, arrived: Iterable[tuple[str, ArrivedBeat]]) -> None:
-        """Beats that were stored, and their devices not noted: that is done within a second."""
-        self._unnoted.update(arrived)
+    def put_off(self, seen: Mapping[str, datetime]) -> None:
+        """Devices of beats that were stored, and when those came: they are noted within a second."""
+        for key, at in seen.items():
+            # Of two writes that are under way at once, the later one may be done first.
+            self._unnoted[key] = max(at, self._unnoted.get(key, at))
+            self._oldest = min(at, self._oldest or at)
         self._keep_noting()
 
     async def drain(self) -> None:
         """Notes what was put off; the devices are no longer taken for busy."""
-        self._known.clear()
+        self._leaving.set()
         if self._noting is not None:
-            self._hurry.set()
             await asyncio.wait({self._noting})
+        # What came while the last were being noted.
+        await self._note_unnoted()
+        self._known.clear()
+        self._leaving.clear()
 
     def _keep_noting(self) -> None:
-        if self._noting is None and (self._known or self._unnoted):
+        if (self._known or self._unnoted) and (self._noting is None or self._noting.done()):
             # It works for many callers: in a context of its own nothing is logged as the request of whoever came first.
             self._noting = asyncio.create_task(self._note_in_turn(), name="busy_devices", context=contextvars.Context())
 
     async def _note_in_turn(self) -> None:
-        try:
-            while self._known or self._unnoted:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(NOTE_EVERY_SEC):
-                        await self._hurry.wait()
-                await self._note_put_off()
-                self._forget_quiet()
-        finally:
-            self._hurry.clear()
-            self._noting = None
+        while self._known or self._unnoted:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(NOTE_EVERY_SEC):
+                    await self._leaving.wait()
+            await self._note_unnoted()
+            if self._leaving.is_set():
+                return
+            self._forget_quiet()
 
-    async def _note_put_off(self) -> None:
+    async def _note_unnoted(self) -> None:
         unnoted, self._unnoted = self._unnoted, {}
-        for together in _by_time(list(unnoted.values())):
-            try:
-                await self._note(together)
-            except Exception as error:  # noqa: BLE001 - said; those that beat again are noted by their next beat
-                # A database that is away has kept every intake from its sign of life: nobody is judged across that gap.
-                _log.warning("busy_devices.not_noted", devices=len(together), error=type(error).__name__)
+        try:
+            if unnoted:
+                await self._note(_by_time(unnoted))
+        except Exception as error:  # noqa: BLE001 - said, and tried again; meanwhile each is noted with its next beat
+            _log.warning("busy_devices.not_noted", devices=len(unnoted), error=type(error).__name__)
+            self._unnoted = {key: max(at, self._unnoted.get(key, at)) for key, at in unnoted.items()} | self._unnoted
+        self._oldest = min(self._unnoted.values(), default=None)
 
     def _forget_quiet(self) -> None:
         now = self._clock.now()
         self._known = {key: kept for key, kept in self._known.items() if now - kept[0] < BUSY}
 
 
-def _by_time(arrived: list[ArrivedBeat]) -> list[list[ArrivedBeat]]:
-    """Those in one list lie `TOGETHER`."""
-    arrived.sort(key=lambda one: one.beat.received_at)
-    lists: list[list[ArrivedBeat]] = []
-    for one in arrived:
-        if lists and one.beat.received_at - lists[-1][0].beat.received_at < TOGETHER:
-            lists[-1].append(one)
+def _by_time(seen: Mapping[str, datetime]) -> list[Together]:
+    groups: list[list[tuple[datetime, str]]] = []
+    for at, key in sorted((at, key) for key, at in seen.items()):
+        if groups and at - groups[-1][0][0] < TOGETHER:
+            groups[-1].append((at, key))
         else:
-            lists.append([one])
-    return lists
+            groups.append([(at, key)])
+    return [(group[-1][0], [key for _, key in group]) for group in groups]

@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TypeVar
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -14,10 +14,10 @@ import structlog
 from app import telemetry
 from app.clock import Clock
 from app.domain.device import DeviceStatus
-from app.domain.ids import device_key
+from app.domain.ids import device_key, lane_of
 from app.realtime.arrived_beat import ArrivedBeat, profile_news
 from app.realtime.bus import Bus
-from app.realtime.busy_devices import BUSY, BusyDevices
+from app.realtime.busy_devices import BUSY, NOTE_EVERY_SEC, BusyDevices, Together
 from app.realtime.clocks import Clocks
 from app.realtime.group_commit import GroupCommit, QueueFullError
 from app.realtime.roll import Roll
@@ -72,7 +72,7 @@ class Intake:
         self.clocks = Clocks()
 
     async def take(self, arrived: Sequence[ArrivedBeat]) -> dict[str, SeenDevice]:
-        """Stores beats and gives back their devices as they then are, by device key.
+        """Stores beats and gives back their devices as they then are, or were within the last two seconds, by device key.
 
         Raises UnavailableError when too many beats wait already, and the database's own error when it does not answer;
         then nothing was acknowledged.
@@ -87,6 +87,7 @@ class Intake:
     async def drain(self) -> None:
         """Waits until everything that was taken is stored or refused."""
         await self.commit.drain()
+        await self.settle()
         await self.busy.drain()
         await self.settle()
 
@@ -108,22 +109,21 @@ class Intake:
         now = max(one.beat.received_at for one in arrived)
         busy = {key: device for key, one in newest.items() if (device := self.busy.recall(key, one)) is not None}
         others = {key: one for key, one in newest.items() if key not in busy} if busy else newest
+        self.busy.unlearn(others)
         # The beats and the devices are two writes that may go side by side: a sweep between them finds the device seen
-        # and its beat a moment later, never a device unseen whose beat was acknowledged. What is read beside them may be from
-        # before: who is missed in that very moment is found back by the next sweep.
+        # and its beat a moment later, never a device unseen whose beat was acknowledged; that of a busy one is far from due.
+        # What is read beside them may be from before: who is missed in that very moment is found back by the next sweep.
         _, seen = await asyncio.gather(
             _repeated(lambda: self._store.heartbeats.insert([one.beat for one in arrived])), self._note(list(others), now)
         )
-        self.busy.put_off((key, newest[key]) for key in busy)
+        self.busy.put_off({key: newest[key].beat.received_at for key in busy})
         self.figures.beats += len(arrived)
         self.figures.batches += 1
         telemetry.BEATS.inc(len(arrived))
         telemetry.BATCH_SIZE.observe(len(arrived))
         telemetry.BATCH_SECONDS.observe(time.perf_counter() - started)
         # The callers have their answer; what follows from it must not keep them waiting, least of all for Redis.
-        follow_up = asyncio.create_task(self._follow_up(others, seen, now), name="intake.follow_up")
-        self._following_up.add(follow_up)
-        follow_up.add_done_callback(self._following_up.discard)
+        self._begin(self._follow_up(others, seen, now))
         return {**seen, **busy}
 
     async def _note(self, keys: Sequence[str], now: datetime) -> dict[str, SeenDevice]:
@@ -136,36 +136,47 @@ class Intake:
         )
         return {key: _after_beat(device, now) for key, device in found.items()}
 
-    async def _note_busy(self, arrived: Sequence[ArrivedBeat]) -> None:
-        newest = _newest(arrived)
-        now = max(one.beat.received_at for one in arrived)
-        seen = await self._note(list(newest), now)
-        self.busy.learn(seen.values(), now)
-        await self._follow_up(newest, seen, now)
+    async def _note_busy(self, seen: Sequence[Together]) -> None:
+        keys = [key for _, some in seen for key in some]
+        _, found = await asyncio.gather(
+            _repeated(lambda: self._store.connectivity.saw_again(seen)),
+            _repeated(lambda: self._store.connectivity.profiles(keys)),
+        )
+        now = max(at for at, _ in seen)
+        # What is news of them now was not when they were put off: their next beat says so.
+        self.busy.learn(found.values(), now)
+        self._begin(self._tell(found, now, METRICS_EVERY - timedelta(seconds=NOTE_EVERY_SEC / 2)))
+
+    def _begin(self, following_up: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(following_up, name="intake.follow_up")
+        self._following_up.add(task)
+        task.add_done_callback(self._following_up.discard)
 
     async def _follow_up(self, newest: Mapping[str, ArrivedBeat], seen: Mapping[str, SeenDevice], now: datetime) -> None:
         news = {key: fields for key, one in newest.items() if key in seen and (fields := profile_news(one, seen[key]))}
         if news:
             with contextlib.suppress(Exception):  # said again by the next beat
                 await self._store.connectivity.note_profiles(news)
-        back = {newest[key].beat.lane for key, device in seen.items() if device.missed}
+        self.busy.learn([device for key, device in seen.items() if key not in news and self._was_told_of(key, now)], now)
+        await self._tell(seen, now, METRICS_EVERY)
+
+    def _was_told_of(self, key: str, now: datetime) -> bool:
+        """A moment ago, so that this was not its first beat within that time."""
+        told = self._told.get(key)
+        return told is not None and now - told < BUSY
+
+    async def _tell(self, seen: Mapping[str, SeenDevice], now: datetime, every: timedelta) -> None:
+        back = {lane_of(device.tenant_id) for device in seen.values() if device.missed}
         if back and self.on_recovery is not None:
             await self.on_recovery(back)
-        await self._tell(seen, now)
-
-    async def _tell(self, seen: Mapping[str, SeenDevice], now: datetime) -> None:
         if len(self._told) > _REMEMBERED:
             self._told = {key: at for key, at in self._told.items() if now - at < METRICS_EVERY}
         by_tenant: dict[str, list[str]] = {}
-        busy: list[SeenDevice] = []
         for key, device in seen.items():
             told = self._told.get(key)
-            if told is not None and now - told < BUSY:
-                busy.append(device)
-            if told is None or now - told >= METRICS_EVERY or device.since == now:
+            if told is None or now - told >= every or device.since == now:
                 self._told[key] = now
                 by_tenant.setdefault(device.tenant_id, []).append(key)
-        self.busy.learn(busy, now)
         for tenant_id, keys in by_tenant.items():
             await self._bus.ring_health(tenant_id, keys)
 

@@ -1,7 +1,7 @@
 """The hot side of `devices`: who was seen, who is due, who went and who came back."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -29,6 +29,9 @@ _PROFILE = {
     "missed": 1,
 }
 
+
+NOTED_WITHIN = timedelta(seconds=3)
+"""After a beat was acknowledged: at once, or, of a device that beats more than once in two seconds, soon."""
 
 _ENOUGH = 0.6
 """The share of `wake_after` that is enough to leave `due_at` where it is. Over half, with room for a beat that is slow to come:
@@ -94,6 +97,17 @@ class ConnectivityStore:
         }
         where = {"_id": {"$in": list(device_keys)}, "retired_at": None, "$or": [{"last_seen": None}, {"last_seen": {"$lt": now}}]}
         await self._devices.update(EVERY_TENANT, where, [change])
+
+    async def saw_again(self, seen: Sequence[tuple[datetime, Sequence[str]]]) -> None:
+        """As `saw`, of devices that have beaten before: keys of those that were seen at each time."""
+        changes = [
+            (
+                {"_id": {"$in": list(device_keys)}, "retired_at": None, "last_seen": {"$lt": at}},
+                [{"$set": {"last_seen": at, "due_at": _due_after_beat(at)}}],
+            )
+            for at, device_keys in seen
+        ]
+        await self._devices.update_groups(EVERY_TENANT, changes)
 
     async def profiles(self, device_keys: Sequence[str]) -> dict[str, SeenDevice]:
         found = await self._devices.find(EVERY_TENANT, {"_id": {"$in": list(device_keys)}}, projection=_PROFILE)
@@ -172,14 +186,14 @@ class ConnectivityStore:
         where |= {field: {"$in": list(values)} for field, values in lists if values}
         await self._devices.update(scope, where, [{"$set": {"wake_after": {"$min": ["$wake_after", after_sec]}}}])
 
-    async def wake(self, scope: Scope, tenant_id: str) -> None:
+    async def wake(self, scope: Scope, tenant_id: str, now: datetime) -> None:
         """Makes every device of a tenant due by its new bound; the sweep then finds the true next look of each."""
-        await self._devices.update(scope, {"tenant_id": tenant_id, "retired_at": None, "last_seen": {"$ne": None}}, [_awake()])
+        await self._devices.update(scope, {"tenant_id": tenant_id, "retired_at": None, "last_seen": {"$ne": None}}, [_awake(now)])
 
-    async def set_wake_up(self, scope: Scope, device_key: str, wake_after: int) -> None:
+    async def set_wake_up(self, scope: Scope, device_key: str, wake_after: int, now: datetime) -> None:
         """A device's own bound for its next look, which makes it due by that."""
         await self._devices.update(scope, {"_id": device_key}, {"$set": {"wake_after": wake_after}})
-        await self._devices.update(scope, {"_id": device_key, "retired_at": None, "last_seen": {"$ne": None}}, [_awake()])
+        await self._devices.update(scope, {"_id": device_key, "retired_at": None, "last_seen": {"$ne": None}}, [_awake(now)])
 
 
 def _heard_of_again(now: datetime) -> Document:
@@ -199,9 +213,10 @@ def _due_after_beat(now: datetime) -> Document:
     return {"$cond": [stays, "$due_at", bound]}
 
 
-def _awake() -> Document:
+def _awake(now: datetime) -> Document:
+    # A device that is online may have beaten since, and be noted only a moment later: nobody is judged by that.
     # A device that is offline already may have a later rule's look before it; a bound in the past just means: look now.
     bound = {"$add": ["$last_seen", {"$multiply": ["$wake_after", 1000]}]}
     earlier = {"$min": [{"$ifNull": ["$due_at", bound]}, bound]}
     online = {"$eq": ["$status", DeviceStatus.ONLINE.value]}
-    return {"$set": {"due_at": {"$cond": [online, bound, earlier]}}}
+    return {"$set": {"due_at": {"$cond": [online, {"$max": [bound, now + NOTED_WITHIN]}, earlier]}}}

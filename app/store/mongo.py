@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorCollection, AsyncIOMotorDatabase
-from pymongo import ReadPreference, UpdateOne
+from pymongo import ReadPreference, UpdateMany, UpdateOne
 from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
@@ -225,6 +225,11 @@ class TenantCollection:
     async def update(self, scope: Scope, where: Mapping[str, Any], change: Any, *, session: Session | None = None) -> int:
         """How many documents it matched."""
         return int((await self._collection.update_many(_within(scope, where), change, session=session)).matched_count)
+
+    async def update_groups(self, scope: Scope, changes: Sequence[tuple[Document, Any]]) -> int:
+        """Many updates of many documents each, in one call; how many documents matched."""
+        writes = [UpdateMany(_within(scope, where), change) for where, change in changes]
+        return int((await self._collection.bulk_write(writes, ordered=False)).matched_count)
 
     async def update_each(
         self, scope: Scope, changes: Sequence[tuple[Document, Any]], *, upsert: bool = False, session: Session | None = None

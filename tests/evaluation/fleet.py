@@ -57,6 +57,8 @@ class Fleet:
         return await record(self.context, device, BeatInput(device_id=device_id, **fields))
 
     async def pass_time(self, seconds: float, *, intake: bool = True) -> None:
+        # In so long a time those that were put off would have been noted.
+        await self.context.intake.drain()
         self.clock.advance(seconds)
         if intake:
             await self.sign()

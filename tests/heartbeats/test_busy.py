@@ -1,7 +1,6 @@
 """A device that beats again within two seconds: each beat is stored, and the device is noted once a second."""
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,8 +15,9 @@ from app.domain.device import Device, DeviceStatus
 from app.domain.device_input import DevicePatch
 from app.domain.tenant import only
 from app.heartbeats import record
-from tests.cast import NOW, owner
+from tests.cast import owner
 from tests.counting import counted
+from tests.elsewhere import failing
 from tests.heartbeats.conftest import Kept
 
 TOLD_AND_READ = ["find", "insert", "update"]
@@ -37,8 +37,9 @@ async def seen(context: Context) -> Device:
 
 
 @pytest.fixture(autouse=True)
-async def busy(context: Context, clock: ManualClock) -> None:
-    """It has beaten twice within a moment."""
+async def busy(context: Context, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has beaten twice within a moment. Nothing that was put off is noted before it is asked for."""
+    monkeypatch.setattr("app.realtime.busy_devices.NOTE_EVERY_SEC", 3_600)
     await record(context, owner, BeatInput(device_id="till-1"))
     await context.intake.drain()
     await beat(context, clock, app_version="1.0")
@@ -57,10 +58,12 @@ async def test_its_last_beat_is_noted_within_a_second(
     context: Context, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await context.intake.drain()
-    monkeypatch.setattr("app.realtime.busy_devices.NOTE_EVERY_SEC", 0.01)
+    monkeypatch.setattr("app.realtime.busy_devices.NOTE_EVERY_SEC", 0.05)
     await beat(context, clock)
-    await beat(context, clock, 1.5)
+    before = clock.now()
+    await beat(context, clock)
     last = clock.now()
+    assert (await seen(context)).last_seen == before
     clock.advance(2)  # it is busy no longer, and the noting comes to its end
     async with asyncio.timeout(10):
         await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == "busy_devices"))
@@ -88,8 +91,21 @@ async def test_a_beat_that_says_something_new_is_noted_at_once(context: Context,
         await beat(context, clock, app_version="2.0")
     assert sorted(commands) == [*TOLD_AND_READ, "update"]
     assert ((await seen(context)).app_version, (await seen(context)).last_seen) == ("2.0", clock.now())
-    await beat(context, clock, services=[ServiceReport(name="printer", status=HealthStatus.UNHEALTHY)])
-    assert (await seen(context)).services_health is HealthStatus.UNHEALTHY
+
+
+async def test_what_was_put_off_does_not_overwrite_what_was_said_since(context: Context, clock: ManualClock) -> None:
+    await beat(context, clock)
+    printer = ServiceReport(name="printer", status=HealthStatus.UNHEALTHY)
+    await beat(context, clock, app_version="2.0", services=[printer])
+    await context.intake.drain()
+    device = await seen(context)
+    assert (device.app_version, device.services_health) == ("2.0", HealthStatus.UNHEALTHY)
+
+
+async def test_what_it_says_again_after_something_new_is_new_too(context: Context, clock: ManualClock) -> None:
+    await beat(context, clock, app_version="2.0")
+    await beat(context, clock, app_version="1.0")
+    assert (await seen(context)).app_version == "1.0"
 
 
 async def test_after_two_seconds_it_is_not_busy_any_more(context: Context, clock: ManualClock, database: str) -> None:
@@ -128,15 +144,55 @@ async def test_a_missed_one_is_found_back_though_it_was_put_off(
 
 
 async def test_one_that_is_retired_and_brought_back_is_online_with_its_first_beat(context: Context, clock: ManualClock) -> None:
+    await beat(context, clock)
     await retire_device(context, owner, "acme", "till-1")
     await register_device(context, owner, DevicePatch(device_id="till-1"))
+    assert (await seen(context)).status is DeviceStatus.UNKNOWN
+    await context.store.connectivity.saw_again([(clock.now(), ["acme:till-1"])])
     assert (await seen(context)).status is DeviceStatus.UNKNOWN
     await beat(context, clock)
     assert (await seen(context)).status is DeviceStatus.ONLINE
 
 
-async def test_a_first_beat_makes_it_online_and_it_stays_so_while_it_is_busy(context: Context, clock: ManualClock) -> None:
+async def test_what_is_put_off_for_two_seconds_is_overdue_and_the_next_beat_is_noted_at_once(
+    context: Context, clock: ManualClock, database: str
+) -> None:
     await beat(context, clock)
+    for _ in range(3):  # read again and again, and never noted: as if the noting did not come to its end
+        clock.advance(0.6)
+        context.intake.busy.learn((await context.store.connectivity.profiles(["acme:till-1"])).values(), clock.now())
+        await beat(context, clock, 0)
+    with counted(database) as commands:
+        await beat(context, clock, 0.2)
+    assert sorted(commands) == TOLD_AND_READ
+
+
+async def test_a_noting_that_failed_is_done_again(
+    context: Context, clock: ManualClock, mongo_client: "MongoClient[dict[str, Any]]"
+) -> None:
+    await beat(context, clock)
+    with failing(mongo_client, "update", times=2, errorCode=96):
+        await context.intake.drain()
+    assert (await seen(context)).last_seen != clock.now()
+    await context.intake.drain()
+    assert (await seen(context)).last_seen == clock.now()
+
+
+async def test_of_two_writes_that_overtake_each_other_the_later_beat_is_noted(context: Context, clock: ManualClock) -> None:
+    earlier, later = clock.advance(0.1), clock.advance(0.1)
+    context.intake.busy.put_off({"acme:till-1": later})
+    context.intake.busy.put_off({"acme:till-1": earlier})
+    await context.intake.drain()
+    assert (await seen(context)).last_seen == later
+
+
+async def test_its_offline_time_may_be_cut_while_its_last_beat_is_not_noted_yet(context: Context, clock: ManualClock) -> None:
+    await beat(context, clock, 1.5)
+    await update_device(context, owner, DevicePatch(device_id="till-1", offline_after_sec=1))
+    clock.advance(0.1)
     device = await seen(context)
-    assert (device.status, device.since, device.first_seen) == (DeviceStatus.ONLINE, NOW, NOW)
-    assert clock.now() - (device.last_seen or NOW) < timedelta(seconds=1)
+    assert await context.store.connectivity.due(device.lane, clock.now(), 10) == []
+    await context.intake.drain()
+    due_at = (await seen(context)).due_at
+    assert due_at is not None
+    assert due_at > clock.now()
