@@ -118,12 +118,13 @@ async def _admit(context: Context, principal: Principal, beat: BeatInput, now: d
         raise BadInputError(errors)
     if tenant is None:
         raise NotFoundError(f"tenant {tenant_id!r} does not exist; a super admin makes it with createTenant")
-    if principal.kind is not PrincipalKind.DEVICE and not roll.recalls(device_key(tenant.id, beat.device_id), seconds):
+    key = device_key(tenant.id, beat.device_id)
+    if principal.kind is not PrincipalKind.DEVICE and not roll.recalls(key, seconds):
         await _require_device(context, principal, tenant, beat)
     if beat.sent_at is None:
-        return _arrived(tenant, beat, now, Place(now, late=False), None)
-    place, skew = await context.intake.clocks.place(context.store, device_key(tenant.id, beat.device_id), beat.sent_at, now)
-    return _arrived(tenant, beat, now, place, skew)
+        return _arrived(tenant, key, beat, now, Place(now, late=False), None)
+    place, skew = await context.intake.clocks.place(context.store, key, beat.sent_at, now)
+    return _arrived(tenant, key, beat, now, place, skew)
 
 
 def _require_allowed(principal: Principal, tenant: Tenant | None, tenant_id: str, device_id: str) -> None:
@@ -147,9 +148,9 @@ async def _require_device(context: Context, principal: Principal, tenant: Tenant
     context.intake.roll.note(device.id, time.monotonic())
 
 
-def _arrived(tenant: Tenant, beat: BeatInput, now: datetime, place: Place, skew: float | None) -> ArrivedBeat:
+def _arrived(tenant: Tenant, key: str, beat: BeatInput, now: datetime, place: Place, skew: float | None) -> ArrivedBeat:
     kept = Beat(
-        id=_beat_id(tenant.id, beat, now),
+        id=_beat_id(key, beat, now),
         tenant_id=tenant.id,
         device_id=beat.device_id,
         lane=_lane_of(tenant.id),
@@ -172,12 +173,11 @@ def _arrived(tenant: Tenant, beat: BeatInput, now: datetime, place: Place, skew:
         metrics=tuple(beat.metrics),
         services=tuple(beat.services),
     )
-    return ArrivedBeat(beat=kept, name=beat.name, hostname=beat.hostname, kind=beat.kind, clock_skew_sec=skew)
+    return ArrivedBeat(beat=kept, key=key, name=beat.name, hostname=beat.hostname, kind=beat.kind, clock_skew_sec=skew)
 
 
-def _beat_id(tenant_id: str, beat: BeatInput, now: datetime) -> str:
-    """The same for a beat that is sent again, so that it is stored once."""
-    key = device_key(tenant_id, beat.device_id)
+def _beat_id(key: str, beat: BeatInput, now: datetime) -> str:
+    """The same for a beat of the device of `key` that is sent again, so that it is stored once."""
     # Device ids hold colons. Nothing behind them does, so no two devices can meet.
     boot_id = _quoted(beat.boot_id) if beat.boot_id else ""
     sequence = "" if beat.sequence is None else beat.sequence
@@ -200,7 +200,7 @@ def _quoted(text: str) -> str:
 
 
 def _found(seen: dict[str, SeenDevice], arrived: ArrivedBeat) -> SeenDevice:
-    device = seen.get(device_key(arrived.beat.tenant_id, arrived.beat.device_id))
+    device = seen.get(arrived.key)
     if device is None:
         raise NotFoundError(f"device {arrived.beat.device_id!r} is gone")
     return device

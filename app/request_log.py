@@ -4,12 +4,12 @@ import time
 from functools import lru_cache
 
 import structlog
-from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import telemetry
 from app.asked import ASKED, Asked
 from app.http_headers import headers_of
+from app.latencies import Series
 
 SLOW_SEC = 1.0
 _PATHS = frozenset(("/graphql", "/healthz", "/readyz", "/metrics"))
@@ -61,5 +61,5 @@ def note(method: str, path: str, status: int, seconds: float) -> None:
 
 
 @lru_cache(maxsize=256)
-def _seconds(path: str, status: int) -> Histogram:
+def _seconds(path: str, status: int) -> Series:
     return telemetry.REQUEST_SECONDS.labels(path, str(status))

@@ -2,19 +2,18 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-REGISTRY = CollectorRegistry()
+from app.latencies import BOUNDS, Latencies
 
-_LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+REGISTRY = CollectorRegistry()
 
 BEATS = Counter("fleetbeat_beats", "Heartbeats stored by this process.", registry=REGISTRY)
 BEATS_REFUSED = Counter("fleetbeat_beats_refused", "Heartbeats refused because too many waited.", registry=REGISTRY)
 BATCH_SIZE = Histogram(
     "fleetbeat_beat_batch_size", "Heartbeats in one write.", registry=REGISTRY, buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000)
 )
-BATCH_SECONDS = Histogram("fleetbeat_beat_batch_seconds", "Time of one write of beats.", registry=REGISTRY, buckets=_LATENCIES)
-REQUEST_SECONDS = Histogram(
-    "fleetbeat_http_request_seconds", "Time of an HTTP request.", ["path", "status"], registry=REGISTRY, buckets=_LATENCIES
-)
+BATCH_SECONDS = Histogram("fleetbeat_beat_batch_seconds", "Time of one write of beats.", registry=REGISTRY, buckets=BOUNDS)
+REQUEST_SECONDS = Latencies("fleetbeat_http_request_seconds", "Time of an HTTP request.", ("path", "status"))
+REGISTRY.register(REQUEST_SECONDS)
 SUBSCRIBERS = Gauge("fleetbeat_subscribers", "Open subscriptions of this process.", registry=REGISTRY)
 STREAM_EVENTS = Gauge("fleetbeat_stream_events", "Alert events that this process has followed.", registry=REGISTRY)
 STREAM_HOLES = Gauge("fleetbeat_stream_holes", "Holes in a lane that were skipped.", registry=REGISTRY)

@@ -12,6 +12,7 @@ class ArrivedBeat(msgspec.Struct, frozen=True, kw_only=True):
     """A beat on its way in, with what it says of the device itself."""
 
     beat: Beat
+    key: str  # of its device
     name: str | None = None
     hostname: str | None = None
     kind: str | None = None

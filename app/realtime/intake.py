@@ -14,7 +14,7 @@ import structlog
 from app import telemetry
 from app.clock import Clock
 from app.domain.device import DeviceStatus
-from app.domain.ids import device_key, lane_of
+from app.domain.ids import lane_of
 from app.realtime.arrived_beat import ArrivedBeat, profile_news
 from app.realtime.bus import Bus
 from app.realtime.busy_devices import BUSY, NOTE_EVERY_SEC, BusyDevices, Together
@@ -184,7 +184,7 @@ class Intake:
 def _newest(arrived: Sequence[ArrivedBeat]) -> dict[str, ArrivedBeat]:
     """The newest beat of each device, by its key."""
     in_time = sorted(arrived, key=lambda one: one.beat.timestamp)
-    return {device_key(one.beat.tenant_id, one.beat.device_id): one for one in in_time}
+    return {one.key: one for one in in_time}
 
 
 def _after_beat(device: SeenDevice, now: datetime) -> SeenDevice:

@@ -11,7 +11,6 @@ from app.clock import Clock
 from app.commands import api
 from app.context import Context, open_context
 from app.domain.device import DeviceStatus
-from app.domain.ids import device_key
 from app.realtime.arrived_beat import ArrivedBeat
 from app.realtime.intake import Intake
 from app.settings import Settings
@@ -28,7 +27,7 @@ class AtOnce(Intake):
 def _seen(arrived: ArrivedBeat) -> SeenDevice:
     beat = arrived.beat
     return SeenDevice(
-        id=device_key(beat.tenant_id, beat.device_id),
+        id=arrived.key,
         tenant_id=beat.tenant_id,
         device_id=beat.device_id,
         status=DeviceStatus.ONLINE,
