@@ -39,7 +39,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 
     `offline_after` is the effective time in seconds, `own_offline_after` the device's own (None follows the tenant).
     `wake_after` is the shortest time after which any absence rule or the connectivity itself wants a look, so a beat leaves
-    `due_at` at `last_seen + wake_after`, or up to 40 % of that time earlier. `due_at` is a wake-up, never a verdict. `missed`
+    `due_at` at `last_seen + wake_after`, or up to a quarter of that time earlier. `due_at` is a wake-up, never a verdict. `missed`
     says that the last look, at the beat of `judged_seen`, found it offline or a rule missing it. `first_seen` is when its first
     beat came.
     """

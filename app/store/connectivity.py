@@ -33,9 +33,9 @@ _PROFILE = {
 NOTED_WITHIN = timedelta(seconds=3)
 """After a beat was acknowledged: at once, or, of a device that beats more than once in two seconds, soon."""
 
-_ENOUGH = 0.6
-"""The share of `wake_after` that is enough to leave `due_at` where it is. Over half, with room for a beat that is slow to come:
-else whoever beats twice in that time would be looked at for nothing."""
+_ENOUGH = 0.75
+"""The share of `wake_after` that is enough to leave `due_at` where it is. Whoever beats at least twice in its time is then never due
+within half of it: there those are looked for who are silent, and who beats must not be among them."""
 
 
 class SeenDevice(msgspec.Struct, frozen=True, kw_only=True):
