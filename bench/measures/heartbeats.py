@@ -15,7 +15,6 @@ CONNECTIONS = 128
 BATCH_CONNECTIONS = 16
 DEVICES = 1_024
 SPREAD = 50_000
-SPREAD_QUICK = 20_000
 """So many that none beats twice within two seconds."""
 BATCH = 100
 TENANT = "bench"
@@ -36,10 +35,9 @@ async def heartbeat_http(stage: Stage, effort: Effort) -> Comparison:
 
 
 async def heartbeat_spread(stage: Stage, effort: Effort) -> Comparison:
-    devices = SPREAD_QUICK if effort.quick else SPREAD
-    calls = beat_calls(TENANT, await _fleet(stage.context, devices))
+    calls = beat_calls(TENANT, await _fleet(stage.context, SPREAD))
     asked = await _storing(stage, calls, ACCEPTED, CONNECTIONS, 1)
-    what = f"as heartbeat_http, of {devices:,} devices: each is noted and read at every beat; {CONNECTIONS} connections"
+    what = f"as heartbeat_http, of {SPREAD:,} devices: each is noted and read at every beat; {CONNECTIONS} connections"
     return await compare(stage, effort, what, asked, stage.without)
 
 
