@@ -130,22 +130,21 @@ class Intake:
         """Notes that these were seen, and reads what is known of them."""
         if not keys:
             return {}
-        _, found = await asyncio.gather(
-            _repeated(lambda: self._store.connectivity.saw(keys, now)),
-            _repeated(lambda: self._store.connectivity.profiles(keys)),
-        )
+        found = await self._read_beside(lambda: self._store.connectivity.saw(keys, now), keys)
         return {key: _after_beat(device, now) for key, device in found.items()}
 
     async def _note_busy(self, seen: Sequence[Together]) -> None:
         keys = [key for _, some in seen for key in some]
-        _, found = await asyncio.gather(
-            _repeated(lambda: self._store.connectivity.saw_again(seen)),
-            _repeated(lambda: self._store.connectivity.profiles(keys)),
-        )
+        found = await self._read_beside(lambda: self._store.connectivity.saw_again(seen), keys)
         now = max(at for at, _ in seen)
         # What is news of them now was not when they were put off: their next beat says so.
         self.busy.learn(found.values(), now)
-        self._begin(self._tell(found, now, METRICS_EVERY - timedelta(seconds=NOTE_EVERY_SEC / 2)))
+        # A round that comes a little early tells, or they would be told of in every third one.
+        self._begin(self._ring(found, now, METRICS_EVERY - timedelta(seconds=NOTE_EVERY_SEC / 2)))
+
+    async def _read_beside(self, note: Callable[[], Awaitable[None]], keys: Sequence[str]) -> dict[str, SeenDevice]:
+        _, found = await asyncio.gather(_repeated(note), _repeated(lambda: self._store.connectivity.profiles(keys)))
+        return found
 
     def _begin(self, following_up: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(following_up, name="intake.follow_up")
@@ -158,14 +157,15 @@ class Intake:
             with contextlib.suppress(Exception):  # said again by the next beat
                 await self._store.connectivity.note_profiles(news)
         self.busy.learn([device for key, device in seen.items() if key not in news and self._was_told_of(key, now)], now)
-        await self._tell(seen, now, METRICS_EVERY)
+        await self._ring(seen, now, METRICS_EVERY)
 
     def _was_told_of(self, key: str, now: datetime) -> bool:
         """A moment ago, so that this was not its first beat within that time."""
         told = self._told.get(key)
         return told is not None and now - told < BUSY
 
-    async def _tell(self, seen: Mapping[str, SeenDevice], now: datetime, every: timedelta) -> None:
+    async def _ring(self, seen: Mapping[str, SeenDevice], now: datetime, every: timedelta) -> None:
+        """For the sweep where somebody is back, and for the dashboards, of mere metrics of a device once in `every`."""
         back = {lane_of(device.tenant_id) for device in seen.values() if device.missed}
         if back and self.on_recovery is not None:
             await self.on_recovery(back)
