@@ -77,10 +77,7 @@ class BusyDevices:
 
     def put_off(self, seen: Mapping[str, datetime]) -> None:
         """Devices of beats that were stored, and when those came: they are noted within a second."""
-        for key, at in seen.items():
-            # Of two writes that are under way at once, the later one may be done first.
-            self._unnoted[key] = max(at, self._unnoted.get(key, at))
-            self._oldest = min(at, self._oldest or at)
+        self._add(seen)
         self._keep_noting()
 
     async def drain(self) -> None:
@@ -88,10 +85,16 @@ class BusyDevices:
         self._leaving.set()
         if self._noting is not None:
             await asyncio.wait({self._noting})
-        # What came while the last were being noted.
         await self._note_unnoted()
         self._known.clear()
         self._leaving.clear()
+        self._keep_noting()  # what came while it was noted, or could not be
+
+    def _add(self, seen: Mapping[str, datetime]) -> None:
+        for key, at in seen.items():
+            # Of two writes that are under way at once, the later one may be done first.
+            self._unnoted[key] = max(at, self._unnoted.get(key, at))
+            self._oldest = min(at, self._oldest or at)
 
     def _keep_noting(self) -> None:
         if (self._known or self._unnoted) and (self._noting is None or self._noting.done()):
@@ -103,9 +106,9 @@ class BusyDevices:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(NOTE_EVERY_SEC):
                     await self._leaving.wait()
-            await self._note_unnoted()
             if self._leaving.is_set():
-                return
+                return  # who drains notes what is left
+            await self._note_unnoted()
             self._forget_quiet()
 
     async def _note_unnoted(self) -> None:
@@ -115,7 +118,7 @@ class BusyDevices:
                 await self._note(_by_time(unnoted))
         except Exception as error:  # noqa: BLE001 - said, and tried again; meanwhile each is noted with its next beat
             _log.warning("busy_devices.not_noted", devices=len(unnoted), error=type(error).__name__)
-            self._unnoted = {key: max(at, self._unnoted.get(key, at)) for key, at in unnoted.items()} | self._unnoted
+            self._add(unnoted)
         self._oldest = min(self._unnoted.values(), default=None)
 
     def _forget_quiet(self) -> None:
