@@ -1,14 +1,26 @@
 """A real mongod and redis-server for the whole run, and a fresh database for each test that asks for one."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pymongo import MongoClient
 
 from app.embedded import Server, embedded_servers, mongo_uri as uri_of, redis_command, redis_url as url_of
 from tests.api.node.conftest import why_not
+
+# A machine that is slow for a moment is no fault of what is tested, and the database is there for all cases of a test.
+# CI tries the same cases each time, everyone else new ones.
+settings.register_profile(
+    "fleetbeat",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    derandomize=bool(os.environ.get("CI")),
+)
+settings.load_profile("fleetbeat")
 
 
 @pytest.fixture(scope="session")

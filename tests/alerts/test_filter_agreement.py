@@ -4,7 +4,7 @@ from datetime import timedelta
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from app.context import Context
 from app.domain.alert import Alert, AlertEvent, AlertEventType, AlertStatus, Filterable, Severity
@@ -89,7 +89,7 @@ async def alerts(context: Context) -> list[Alert]:
     return made
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(chosen=sparse_filters)
 async def test_the_filter_and_the_query_find_the_same_alerts(context: Context, alerts: list[Alert], chosen: AlertFilter) -> None:
     found = await context.store.alert_lists.page(EVERY_TENANT, chosen, AlertOrder.NEWEST, None, len(alerts))

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, example, given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from app.domain.rule import AbsenceCondition, Aggregation, Comparison, Condition, MetricCondition, NoDataPolicy, Rule
 from tests.backtest.live import Said, begin, live_through, lived, replayed, times
@@ -63,7 +63,7 @@ HOT = MetricCondition(metric="cpuUsage", comparison=Comparison.GT, threshold=90.
     rules=(ABSENT, a_rule(HOT, no_data=NoDataPolicy.ALERT)), beats=[Said(at=3, cpu=None, late=0)], offline_after=6
 )  # a device that never had the value is not missed
 @pytest.mark.timeout(60)  # a history is lived through in many real looks
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=8)
 @given(
     rules=st.tuples(rules_of(absences), rules_of(gauges | windows)),
     beats=beats,

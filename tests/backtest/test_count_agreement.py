@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from app.domain.operational_event import EventKind
 from app.domain.rule import CountCondition, OutsideHoursCondition, RatioCondition, Rule, SpikeCondition
@@ -66,7 +66,7 @@ sales = st.lists(
 
 
 @pytest.mark.timeout(120)  # a history is lived through in many real looks
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=6)
 @given(rules=st.tuples(rules_of(ratios), rules_of(spikes), rules_of(hours)), sales=sales)
 async def test_a_backtest_finds_what_was_counted(shops: Fleet, rules: tuple[Rule, ...], sales: list[Sold]) -> None:
     named = [msgspec.structs.replace(rule, id=f"r-{place}", key=f"rule_{place}") for place, rule in enumerate(rules)]

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from app.channel_changes import create_channel
 from app.clock import ManualClock
@@ -129,7 +129,7 @@ async def test_a_storm_that_was_lived_through_is_foretold_to_the_message(storm: 
 
 
 @pytest.mark.timeout(120)  # minutes are lived through second by second
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=3)
 @given(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 170), st.integers(1, 60)), max_size=20))
 async def test_whatever_happens_is_foretold_to_the_message(storm: Storm, heats: list[Heat]) -> None:
     got, foreseen = await run(storm, heats)

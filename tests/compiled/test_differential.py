@@ -18,7 +18,6 @@ _counts = {"cases": 0, "plans": 0, "short": 0}
 @pytest.mark.timeout(60 + CASES // 4)
 @settings(
     max_examples=CASES,
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -39,7 +39,7 @@ def wrong_with(document: dict[str, Any]) -> dict[str, str]:
     return {fault.path: fault.message for fault in faults.found}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(tenant=tenants, rules=books)
 def test_what_is_exported_changes_nothing_when_it_is_imported(tenant: Tenant, rules: list[Rule]) -> None:
     config, faults = read(write_yaml(write_config(tenant, rules)))
@@ -47,7 +47,7 @@ def test_what_is_exported_changes_nothing_when_it_is_imported(tenant: Tenant, ru
     assert faults.found == []
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(tenant=tenants, rules=books, others=books)
 def test_importing_brings_a_tenant_to_what_another_one_exported(tenant: Tenant, rules: list[Rule], others: list[Rule]) -> None:
     document = write_config(tenant, rules)

@@ -277,7 +277,6 @@ async def test_configuration_is_for_the_admins_of_the_tenant(
 
 @settings(
     max_examples=15,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 @given(rules=books)

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from app.domain.alert import AlertEvent, AlertEventType, Severity
 from app.domain.delivery import HANDED_OVER, Delivery, DeliveryStatus, Line
@@ -80,9 +80,7 @@ at_once = st.lists(alerts | alerts | couriers | killed | stopped | receivers | r
 histories = st.lists(at_once | pauses | couriers.map(lambda one: [one]), min_size=8, max_size=30)
 
 
-@settings(
-    max_examples=HISTORIES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=HISTORIES)
 @given(history=histories)
 @pytest.mark.timeout(240 + 15 * HISTORIES)
 async def test_everybody_is_told_in_order_and_in_few_words(world: World, history: list[list[Step]]) -> None:

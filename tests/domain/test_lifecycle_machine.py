@@ -127,5 +127,5 @@ class AnAlertsLife(RuleBasedStateMachine):
         assert self.alert.last_seen >= self.alert.first_seen
 
 
-AnAlertsLife.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+AnAlertsLife.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
 TestAnAlertsLife = AnAlertsLife.TestCase

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from app import alert_actions
 from app.domain.alert import Alert, AlertEvent, AlertEventType, AlertStatus, Resolution
@@ -117,7 +117,7 @@ async def begin(fleet: Fleet) -> int:
     return (await fleet.context.store.events.positions())[fleet.lane]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(history=histories)
 async def test_one_live_alert_of_a_key_and_a_record_that_tells_all(fleet: Fleet, history: list[list[Step]]) -> None:
     before = await begin(fleet)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from app.alert_actions import resolve_alert
 from app.domain.alert import Alert, Resolution
@@ -85,7 +85,7 @@ def top(alert: Alert, alerts: list[Alert]) -> Alert:
     return alert
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=6)
 @given(history=histories)
 @pytest.mark.timeout(120)
 async def test_nobody_is_lost_under_a_parent(fleet: Fleet, history: list[list[Step]]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, settings, strategies as st
 from pymongo import MongoClient
 
 from app.clock import ManualClock
@@ -71,7 +71,7 @@ def known_by(event: EventInput) -> object:
     return id(event) if event.reference is None else (event.tenant_id, event.kind, event.reference)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(calls=CALLS)
 async def test_counts_are_a_recount_of_the_events(
     context: Context, clock: ManualClock, mongo_client: "MongoClient[Document]", calls: list[list[list[EventInput]]]

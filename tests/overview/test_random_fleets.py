@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, settings, strategies as st
 from pymongo import MongoClient
 
 from app.context import Context
@@ -92,7 +92,7 @@ def alarms(chosen: list[Trouble]) -> list[Alert]:
     ]
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80)
 @given(fleet=devices, chosen=troubles, wanted=filters, caller=callers)
 async def test_all_agree_about_any_fleet(
     context: Context,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, settings, strategies as st
 from pymongo import MongoClient
 
 from app.context import Context
@@ -74,7 +74,7 @@ async def written(request: pytest.FixtureRequest, context: Context, log: Log) ->
         yield Written(hub, start, await log.everything("acme", "umbrella"))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(cuts=st.lists(st.integers(1, 9), max_size=12))
 async def test_cuts_at_any_points_lose_and_repeat_nothing(written: Written, cuts: list[int]) -> None:
     cursor, heard = written.start, list[tuple[int, int]]()
