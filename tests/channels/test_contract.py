@@ -20,7 +20,7 @@ from app.domain.message import Message
 from app.domain.tenant import EVERY_TENANT
 from app.settings import Settings
 from tests.cast import NOW
-from tests.channels.kit import CASES, Case, hostile, tried, tried_often, untrusted
+from tests.channels.kit import CASES, TIMEOUT_SEC, Case, hostile, tried, tried_often, untrusted
 from tests.channels.messages import a_message, a_note, a_storm, offline, the_end
 from tests.delivery.receiver import Receiver, receiving
 from tests.elsewhere import failing
@@ -66,7 +66,7 @@ async def test_each_status_means_sent_try_again_or_never(case: Case, receiver: R
     found, meant = dict[int, str](), dict[int, str]()
     for statuses, body in ((range(200, 300), case.success), (range(300, 600), hostile(case))):
         receiver.body, receiver.answers = body, list(statuses)
-        answers = await tried_often(case, message_for(case), receiver.url, len(statuses), 20)
+        answers = await tried_often(case, message_for(case), receiver.url, len(statuses))
         found |= {status: type(answer).__name__ for status, answer in zip(statuses, answers, strict=True)}
         meant |= {status: meaning(case, status).__name__ for status in statuses}
     assert found == meant
@@ -80,7 +80,7 @@ async def test_whatever_there_is_to_say_is_sent(case: Case, receiver: Receiver) 
     for message in (a_message(to=case.to), a_message(note, to=case.to), a_message(the_end(), to=case.to, first_receipt="C:1")):
         assert isinstance(await tried(case, message, receiver.url), Sent)
     for count in (1, 60):
-        assert isinstance(await tried(case, a_storm(count, to=case.to), receiver.url, 20), Sent)
+        assert isinstance(await tried(case, a_storm(count, to=case.to), receiver.url), Sent)
 
 
 @inside
@@ -116,7 +116,8 @@ async def test_a_redirect_is_not_followed(case: Case, receiver: Receiver) -> Non
 @pytest.mark.parametrize("failure", ["hang", "reset", "amid"])
 async def test_no_answer_or_half_a_head_is_tried_again(case: Case, failure: str, receiver: Receiver) -> None:
     receiver.answers = [failure]
-    assert isinstance(await tried(case, message_for(case), receiver.url), TryAgain)
+    timeout_sec = 0.3 if failure == "hang" else TIMEOUT_SEC
+    assert isinstance(await tried(case, message_for(case), receiver.url, timeout_sec), TryAgain)
 
 
 @over_http
@@ -153,7 +154,7 @@ async def test_an_answer_that_is_not_the_vendors_is_no_success(case: Case, body:
 @over_http
 async def test_a_certificate_that_nobody_vouches_for_is_not_believed(case: Case) -> None:
     async with receiving(untrusted(trustme.CA())) as receiver:
-        answer = await tried(case, message_for(case), receiver.url, 5)
+        answer = await tried(case, message_for(case), receiver.url)
         assert isinstance(answer, TryAgain)
         assert "certificate" in answer.error
         assert receiver.calls == []

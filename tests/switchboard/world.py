@@ -126,11 +126,11 @@ KINDS = [
     ),
     Kind(
         "APPRISE",
-        {"apprise": {"url": "tgram://123456:s3cr3t/987"}},
+        {"apprise": {"url": "tgram://123456:s3cr3t/-100987654321"}},
         "tgram://…",
         {"apprise": {"url": "tgram://…"}},
         {"apprise": {"url": "tgram://…"}},
-        ("123456:s3cr3t", "987"),
+        ("123456:s3cr3t", "-100987654321"),
         bad={"apprise": {"url": "syslog://local"}},
         bad_fields=("apprise.url",),
     ),

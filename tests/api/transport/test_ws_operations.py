@@ -176,7 +176,7 @@ class TestImpatient:
 
 
 async def test_a_client_that_answers_no_ping_is_cut_off(serve: Serve, world: World) -> None:
-    served = await serve(toy_app(world), ws_ping_interval=0.1, ws_ping_timeout=0.2)
+    served = await serve(toy_app(world), ws_ping_interval=0.1, ws_ping_timeout=1)
     peer = await connected(served.ws, max_queue=1, compression=None)
     await peer.init()
     peer.connection.transport.pause_reading()

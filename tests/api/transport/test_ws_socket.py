@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -151,13 +152,13 @@ async def test_a_close_is_answered_and_the_connection_ends(toy: Served, wired: W
     assert await wire.is_over()
 
 
-async def test_who_answers_a_close_is_parted_with_at_once(toy: Served, wired: Wired) -> None:
+async def test_who_answers_a_close_is_parted_with_at_once(toy: Served, wired: Wired, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("schema.ws_socket._ECHO_SEC", 3_600)
     wire = await wired(toy)
     wire.say(TEXT, b"{")
     assert await wire.closed() == 4400
     wire.say(CLOSE, (4400).to_bytes(2))
-    async with asyncio.timeout(2):
-        assert await wire.is_over()
+    assert await wire.is_over()
 
 
 async def test_who_does_not_answer_a_close_is_parted_with_after_a_while(
@@ -167,12 +168,11 @@ async def test_who_does_not_answer_a_close_is_parted_with_after_a_while(
     wire = await wired(toy)
     wire.say(TEXT, b"{")
     assert await wire.closed() == 4400
-    async with asyncio.timeout(5):
-        assert await wire.is_over()
+    assert await wire.is_over()
 
 
 async def test_every_client_is_pinged_and_who_answers_stays(serve: Serve, world: World, wired: Wired) -> None:
-    wire = await wired(await serve(toy_app(world), ws_ping_interval=0.05, ws_ping_timeout=0.05))
+    wire = await wired(await serve(toy_app(world), ws_ping_interval=0.05, ws_ping_timeout=1))
     for _ in range(4):
         assert await wire.hear() == (PING, b"")
         wire.say(PONG)
@@ -203,6 +203,8 @@ class TestImpatient:
 
 async def test_what_answers_the_pings_of_a_client_that_does_not_read_does_not_pile_up(toy: Served, wired: Wired) -> None:
     wire, pings = await wired(toy), 150_000
+    # Or the kernel might make room for all of them.
+    wire.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
     for number in range(pings):
         wire.say(PING, b"x" * 125)
         if number % 1_000 == 0:
