@@ -113,11 +113,12 @@ async def _device(context: Context, token: str, ip: str | None) -> Principal:
     known = context.credentials.programs.get(key, now)
     if known is not None:
         return known
+    cleared = context.credentials.programs.cleared
     device = (await context.credentials.holders.take([found_by])).get(found_by)
     if device is None:
         raise UnauthenticatedError("the device token is not known")
     principal = msgspec.structs.replace(_as_principal(device, found_by, key, now), ip=ip)
-    context.credentials.programs.put(key, principal, _until(now, principal.expires_at))
+    context.credentials.programs.put(key, principal, _until(now, principal.expires_at), cleared)
     return principal
 
 
@@ -140,11 +141,12 @@ async def _program(context: Context, token: str) -> Principal:
     if found_by is None:
         raise UnauthenticatedError("the API key is not known")
     if principal is None:
+        cleared = context.credentials.programs.cleared
         key = await context.store.api_keys.by_id(found_by)
         if key is None or not hmac.compare_digest(key.token_hash, token_hash):
             raise UnauthenticatedError("the API key is not known")
         principal = _of_key(key, now)
-        context.credentials.programs.put(token_hash, principal, _until(now, principal.expires_at))
+        context.credentials.programs.put(token_hash, principal, _until(now, principal.expires_at), cleared)
     if context.credentials.noted.is_due(f"key {found_by}", now):
         await _note_key(context, principal, found_by, now)
     return principal

@@ -36,6 +36,7 @@ class Recent:
     def __init__(self, capacity: int = REMEMBERED) -> None:
         self._capacity = capacity
         self._entries: OrderedDict[str, tuple[Principal, datetime]] = OrderedDict()
+        self.cleared = 0
 
     def get(self, token_hash: str, now: datetime) -> Principal | None:
         entry = self._entries.get(token_hash)
@@ -47,7 +48,10 @@ class Recent:
         self._entries.move_to_end(token_hash)
         return entry[0]
 
-    def put(self, token_hash: str, principal: Principal, until: datetime) -> None:
+    def put(self, token_hash: str, principal: Principal, until: datetime, cleared: int | None = None) -> None:
+        """`cleared` is as often as it had been cleared when the principal was asked for: one from before is not remembered."""
+        if cleared is not None and cleared != self.cleared:
+            return
         self._entries[token_hash] = (principal, until)
         self._entries.move_to_end(token_hash)
         if len(self._entries) > self._capacity:
@@ -55,6 +59,7 @@ class Recent:
 
     def clear(self) -> None:
         self._entries.clear()
+        self.cleared += 1
 
     def __len__(self) -> int:
         return len(self._entries)

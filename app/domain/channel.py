@@ -90,17 +90,6 @@ ChannelConfig = (
     EmailConfig | SmsConfig | SlackConfig | TelegramConfig | PagerDutyConfig | WebhookConfig | InAppConfig | AppriseConfig
 )
 
-KIND_OF_CONFIG: dict[type, ChannelKind] = {
-    EmailConfig: ChannelKind.EMAIL,
-    SmsConfig: ChannelKind.SMS,
-    SlackConfig: ChannelKind.SLACK,
-    TelegramConfig: ChannelKind.TELEGRAM,
-    PagerDutyConfig: ChannelKind.PAGERDUTY,
-    WebhookConfig: ChannelKind.WEBHOOK,
-    InAppConfig: ChannelKind.IN_APP,
-    AppriseConfig: ChannelKind.APPRISE,
-}
-
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True):
     """A channel. `sealed` is its config, encrypted; `target` is what may be shown of where it leads.

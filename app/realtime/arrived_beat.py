@@ -7,6 +7,8 @@ import msgspec
 from app.domain.beat import Beat, HealthStatus, worst_service
 from app.store.connectivity import SeenDevice
 
+_HEALTHY = HealthStatus.HEALTHY.value
+
 
 class ArrivedBeat(msgspec.Struct, frozen=True, kw_only=True):
     """A beat on its way in, with what it says of the device itself."""
@@ -28,9 +30,8 @@ def says_nothing_new(arrived: ArrivedBeat, seen: SeenDevice) -> bool:
         and (arrived.name is None or arrived.name == seen.name)
         and (arrived.hostname is None or arrived.hostname == seen.hostname)
         and (arrived.kind is None or arrived.kind == seen.kind)
-        and arrived.clock_skew_sec is None
-        and not beat.services
-        and seen.services_health == HealthStatus.HEALTHY.value
+        and (arrived.clock_skew_sec is None or _runs_as_known(arrived.clock_skew_sec, seen))
+        and (worst_service(beat).value if beat.services else _HEALTHY) == seen.services_health
     )
 
 
@@ -58,6 +59,11 @@ def profile_news(arrived: ArrivedBeat, seen: SeenDevice) -> dict[str, Any]:
         news["services_health"] = services
         news["changed_at"] = arrived.beat.received_at
     skew = arrived.clock_skew_sec
-    if skew is not None and (seen.clock_skew_sec is None or abs(skew - seen.clock_skew_sec) >= 1):
+    if skew is not None and not _runs_as_known(skew, seen):
         news["clock_skew_sec"] = skew
     return news
+
+
+def _runs_as_known(skew: float, seen: SeenDevice) -> bool:
+    """Whether the device's clock is as wrong as it was, to a second."""
+    return seen.clock_skew_sec is not None and abs(skew - seen.clock_skew_sec) < 1

@@ -25,7 +25,6 @@ BEACON: Final = "fleetbeat:beacon"
 """Empty, once a second from each process: proof that the bell rings."""
 
 FAST_QUEUE: Final = "fleetbeat:fast"
-SLOW_QUEUE: Final = "fleetbeat:slow"
 
 _AWAY = (RedisError, OSError, asyncio.TimeoutError)
 _log = structlog.get_logger(__name__)

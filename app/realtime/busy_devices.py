@@ -14,7 +14,7 @@ from app.realtime.arrived_beat import ArrivedBeat, says_nothing_new
 from app.store.connectivity import SeenDevice
 
 BUSY = timedelta(seconds=2)
-"""Who beats again within this is busy. What was read of it is used for as long, and no noting is put off for longer."""
+"""Who beats again within this is busy. What was read of it is used for as long; where a noting is later than that, no more are put off."""
 
 NOTE_EVERY_SEC = 1.0
 TOGETHER = timedelta(milliseconds=50)
@@ -22,6 +22,11 @@ TOGETHER = timedelta(milliseconds=50)
 
 SHORTEST_WAKE_SEC = 15
 """Nobody who may have to be looked at sooner is put off: the wake-up must be far even where the noting is slow."""
+
+_LONGEST_READ = timedelta(seconds=30)
+"""Whatever reads a device has been answered by then, or given up."""
+
+_REMEMBERED = 100_000
 
 Together = tuple[datetime, Sequence[str]]
 """When devices were seen, and their keys."""
@@ -42,6 +47,7 @@ class BusyDevices:
         self._clock = clock
         self._known: dict[str, tuple[datetime, SeenDevice]] = {}
         self._unnoted: dict[str, datetime] = {}
+        self._changed: dict[str, datetime] = {}
         self._oldest: datetime | None = None  # of those that are unnoted or just being noted
         self._noting: asyncio.Task[None] | None = None
         self._leaving = asyncio.Event()
@@ -59,6 +65,9 @@ class BusyDevices:
     def learn(self, devices: Iterable[SeenDevice], read_at: datetime) -> None:
         """Busy devices as they were read; nobody is kept who is missed or may be soon."""
         for device in devices:
+            changed_at = self._changed.get(device.id)
+            if changed_at is not None and changed_at > read_at:
+                continue  # it was read before, and comes here after
             if device.status is DeviceStatus.ONLINE and not device.missed and device.wake_after >= SHORTEST_WAKE_SEC:
                 self._known[device.id] = (read_at, device)
             else:
@@ -70,10 +79,18 @@ class BusyDevices:
         for key in keys:
             self._known.pop(key, None)
 
+    def changed(self, keys: Iterable[str], at: datetime) -> None:
+        """What was read of these before that time holds no longer, even if it is learnt only now."""
+        if len(self._changed) >= _REMEMBERED:
+            self._changed.clear()
+        for key in keys:
+            self._known.pop(key, None)
+            self._changed[key] = at
+
     def forget(self, key: str) -> None:
         """A device that is not there any more."""
-        self._known.pop(key, None)
         self._unnoted.pop(key, None)
+        self.changed([key], self._clock.now())
 
     def put_off(self, seen: Mapping[str, datetime]) -> None:
         """Devices of beats that were stored, and when those came: they are noted within a second."""
@@ -124,6 +141,7 @@ class BusyDevices:
     def _forget_quiet(self) -> None:
         now = self._clock.now()
         self._known = {key: kept for key, kept in self._known.items() if now - kept[0] < BUSY}
+        self._changed = {key: at for key, at in self._changed.items() if now - at < _LONGEST_READ}
 
 
 def _by_time(seen: Mapping[str, datetime]) -> list[Together]:

@@ -56,7 +56,7 @@ class GroupCommit(Generic[Item, Result]):
         Raises QueueFullError when too many wait already, and whatever the write raises; then nothing was acknowledged.
         """
         if self._queued + len(items) > self.capacity:
-            raise QueueFullError("more is waiting to be written than can be taken", retry_after_sec=1)
+            raise QueueFullError("more is waiting than can be taken", retry_after_sec=1)
         waiting: _Waiting[Item, Result] = _Waiting(items, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._queued += len(items)

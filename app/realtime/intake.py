@@ -56,7 +56,7 @@ class IntakeFigures:
 
 class Intake:
     """A caller joins the batch that goes next and waits for its commit. Batches of the same device may overtake each other, as those
-    of two processes may: what is written of it holds for either order."""
+    of two processes may: when it was seen holds for either order; what else they say of it is set right by its next beat."""
 
     def __init__(self, store: Stores, bus: Bus, clock: Clock) -> None:
         self._store = store
@@ -156,6 +156,7 @@ class Intake:
         if news:
             with contextlib.suppress(Exception):  # said again by the next beat
                 await self._store.connectivity.note_profiles(news)
+            self.busy.changed(news, self._clock.now())
         self.busy.learn([device for key, device in seen.items() if key not in news and self._was_told_of(key, now)], now)
         await self._ring(seen, now, METRICS_EVERY)
 

@@ -118,10 +118,6 @@ class AlertStore:
         found = await self._alerts.find(scope, {"rule_key": rule_key, "live": True})
         return [from_document(document, Alert) for document in found]
 
-    async def live_counts_by_rule(self, scope: Scope) -> dict[str, int]:
-        rows = await self._alerts.aggregate(scope, {"live": True}, [{"$group": {"_id": "$rule_key", "count": {"$sum": 1}}}])
-        return {row["_id"]: row["count"] for row in rows}
-
     async def write(self, changes: Sequence[Change], session: Session) -> None:
         """Writes alerts as they are after their changes, the last one of each alert winning."""
         # What is told of an alert goes on its record and leaves the alert as it is.

@@ -76,12 +76,6 @@ class HeartbeatStore:
             EVERY_TENANT, where, projection=_READING, sort=[("received_at", 1)], limit=limit, hint="changed_feed"
         )
 
-    async def received_in_lane(self, lane: int, after: datetime, until: datetime, limit: int) -> list[Beat]:
-        """What came in the lane in (after, until], oldest first: the feed of what changed since a tick."""
-        where = {"lane": lane, "received_at": {"$gt": after, "$lte": until}}
-        found = await self._beats.find(EVERY_TENANT, where, sort=[("received_at", 1)], limit=limit, hint="changed_feed")
-        return [from_document(document, Beat) for document in found]
-
     async def late_spans(self, lane: int, after: datetime, until: datetime) -> list[LateSpan]:
         """From when to when the late beats speak that came in the lane in (after, until], for each device."""
         where = {"lane": lane, "late": True, "received_at": {"$gt": after, "$lte": until}}

@@ -23,14 +23,8 @@ class OperationalEventStore:
     async def insert(self, events: Sequence[OperationalEvent], session: Session | None = None) -> None:
         await self._events.insert(EVERY_TENANT, [to_document(event) for event in events], session=session)
 
-    async def received_between(self, tenant_id: str, event: EventKind, start: datetime, end: datetime) -> list[OperationalEvent]:
-        """What came in (start, end], in the order in which it came; events are kept for 30 days."""
-        where = {"kind": event.value, "received_at": {"$gt": start, "$lte": end}}
-        found = await self._events.find(only(tenant_id), where, sort=[("received_at", 1), ("_id", 1)])
-        return [from_document(document, OperationalEvent) for document in found]
-
     async def past(self, tenant_id: str, event: EventKind, start: datetime, end: datetime) -> AsyncIterator[OperationalEvent]:
-        """As `received_between`, one by one."""
+        """What came in (start, end], in the order in which it came; events are kept for 30 days."""
         where = {"kind": event.value, "received_at": {"$gt": start, "$lte": end}}
         async for document in self._events.stream(
             only(tenant_id), where, sort=[("received_at", 1), ("_id", 1)], batch_size=1_000

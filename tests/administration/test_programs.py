@@ -1,6 +1,7 @@
 """Devices and programs sign in with tokens of ours."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,11 +10,13 @@ from app.api_keys import ApiKeyInput, create_api_key, list_api_keys, revoke_api_
 from app.auth import authenticate, recalling
 from app.clock import ManualClock
 from app.context import Context
-from app.domain.device import Device, DeviceStatus, DeviceToken
+from app.devices import retire_device
+from app.domain.device import Device, DeviceStatus, DeviceToken, TokenHolder
 from app.domain.ids import device_key, lane_of
-from app.domain.tenant import Role, only
+from app.domain.tenant import ApiKey, Role, only
 from app.errors import BadInputError, FleetbeatError, ForbiddenError, NotFoundError, UnauthenticatedError
 from app.principal import Principal, PrincipalKind
+from app.store.api_keys import ApiKeyStore
 from app.store.encoding import to_document
 from app.tokens import API_KEY, DEVICE, NewToken, new_token
 from tests.cast import NOW, as_key, bearer, both, mate, outsider, owner, root, viewer
@@ -166,6 +169,46 @@ async def test_the_secret_of_a_key_is_not_kept(context: Context) -> None:
     assert secret not in str(kept)
     assert secret not in str(record)
     assert key.token_hash not in str(record)
+
+
+async def test_a_key_that_is_revoked_while_it_is_looked_up_is_not_remembered(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, token = await create_api_key(context, owner, ApiKeyInput(name="gateway", role=Role.VIEWER))
+    store = type(context.store.api_keys)
+    by_id = store.by_id
+
+    async def and_revoke(self: ApiKeyStore, key_id: str) -> ApiKey | None:
+        found = await by_id(self, key_id)
+        monkeypatch.undo()
+        await revoke_api_key(context, owner, key_id)
+        return found
+
+    monkeypatch.setattr(store, "by_id", and_revoke)
+    await authenticate(context, as_key(token), None)
+    with pytest.raises(UnauthenticatedError, match="revoked"):
+        await authenticate(context, as_key(token), None)
+    assert key.revoked_at is None
+
+
+async def test_a_device_that_is_retired_while_it_signs_in_is_not_remembered(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = new_token(DEVICE)
+    await add_device(context, (made, None))
+    holders = context.credentials.holders
+    take = holders.take
+
+    async def and_retire(token_ids: Sequence[str]) -> Mapping[str, TokenHolder]:
+        found = await take(token_ids)
+        await retire_device(context, owner, "acme", "pos-1")
+        return found
+
+    monkeypatch.setattr(holders, "take", and_retire)
+    await as_device(context, made.token)
+    monkeypatch.undo()
+    with pytest.raises(UnauthenticatedError):
+        await as_device(context, made.token)
 
 
 async def test_a_revoked_key_stops_at_once_in_the_process_that_revoked_it(context: Context) -> None:

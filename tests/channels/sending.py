@@ -4,11 +4,33 @@ import json
 from typing import Any
 
 from app.channels.ways import open_ways
-from app.domain.channel import KIND_OF_CONFIG, Config
+from app.domain.channel import (
+    AppriseConfig,
+    ChannelKind,
+    Config,
+    EmailConfig,
+    InAppConfig,
+    PagerDutyConfig,
+    SlackConfig,
+    SmsConfig,
+    TelegramConfig,
+    WebhookConfig,
+)
 from app.domain.delivery import Answer
 from app.domain.message import Message
 from app.settings import Settings
 from tests.delivery.receiver import Receiver
+
+KIND_OF_CONFIG: dict[type, ChannelKind] = {
+    EmailConfig: ChannelKind.EMAIL,
+    SmsConfig: ChannelKind.SMS,
+    SlackConfig: ChannelKind.SLACK,
+    TelegramConfig: ChannelKind.TELEGRAM,
+    PagerDutyConfig: ChannelKind.PAGERDUTY,
+    WebhookConfig: ChannelKind.WEBHOOK,
+    InAppConfig: ChannelKind.IN_APP,
+    AppriseConfig: ChannelKind.APPRISE,
+}
 
 
 async def send(config: Config, message: Message, **settings: Any) -> Answer:

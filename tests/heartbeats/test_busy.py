@@ -1,6 +1,7 @@
 """A device that beats again within two seconds: each beat is stored, and the device is noted once a second."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -52,6 +53,34 @@ async def test_its_beats_cost_one_write_each(context: Context, clock: ManualCloc
             await beat(context, clock)
     assert commands == ["insert"] * 5
     assert len(kept()["device_heartbeats"]) == 8
+
+
+@pytest.mark.parametrize("state", list(HealthStatus))
+async def test_so_do_those_that_say_the_time_and_how_its_services_are(
+    context: Context, clock: ManualClock, database: str, state: HealthStatus
+) -> None:
+    services = [ServiceReport(name="printer", status=state)]
+    for _ in range(2):
+        await beat(context, clock, services=services, sent_at=clock.now())
+    with counted(database) as commands:
+        await beat(context, clock, services=services, sent_at=clock.now() + timedelta(seconds=0.4))
+    assert commands == ["insert"]
+
+
+async def test_a_clock_that_goes_wrong_by_a_second_is_noted_at_once(context: Context, clock: ManualClock) -> None:
+    await beat(context, clock, sent_at=clock.now())
+    await beat(context, clock, sent_at=clock.now() + timedelta(seconds=3))
+    assert (await seen(context)).clock_skew_sec == pytest.approx(2.9)
+
+
+async def test_what_was_read_before_it_said_something_new_is_not_learnt_after(
+    context: Context, clock: ManualClock, database: str
+) -> None:
+    before, read_at = await context.store.connectivity.profiles(["acme:till-1"]), clock.now()
+    await beat(context, clock, app_version="2.0")
+    context.intake.busy.learn(before.values(), read_at)
+    await beat(context, clock, app_version="1.0")
+    assert (await seen(context)).app_version == "1.0"
 
 
 async def test_its_last_beat_is_noted_within_a_second(
