@@ -15,7 +15,7 @@ from bench.measures.fanout import fanout, fanout_latency
 from bench.measures.heartbeats import heartbeat_batch, heartbeat_http, heartbeat_nodb, heartbeat_spread
 from bench.measures.judging import offline_detect, tick
 from bench.measures.queries import query_small
-from bench.results import QUICK_RESULTS, RESULTS, read, to_plain, write
+from bench.results import QUICK_RESULTS, RESULTS, read, to_plain, write, write_machine
 from bench.rounds import FULL, QUICK, LostError
 from bench.stage import ServerGoneError, staged
 from bench.table import README, table, written
@@ -40,7 +40,7 @@ QUICK_KEYS = [key for key in KEYS if key != heartbeat_spread.__name__]
 
 async def main(chosen: argparse.Namespace) -> int:
     effort, path = (QUICK, QUICK_RESULTS) if chosen.quick else (FULL, RESULTS)
-    write({"machine": this_machine()}, path)
+    write_machine(this_machine(), chosen.only or (), path)
     failed = 0
     for key in chosen.only or (QUICK_KEYS if chosen.quick else KEYS):
         began = time.monotonic()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+from datetime import timedelta
 
 from app.context import Context
 from app.domain.device import Device, DeviceStatus, DeviceToken
@@ -13,6 +14,7 @@ from bench.load.http import COUNTER, Call
 
 BEAT = "mutation Beat($input: HeartbeatInput!) { heartbeat(input: $input) { accepted status nextWithinSec } }"
 BEATS = "mutation Beats($inputs: [HeartbeatInput!]!) { heartbeats(inputs: $inputs) { accepted } }"
+VERSION = "4.2.0"
 _AT_ONCE = 1_000
 
 
@@ -20,8 +22,10 @@ async def add_tenant(context: Context, tenant_id: str) -> None:
     await context.store.tenants.insert(Tenant(id=tenant_id, name=tenant_id, created_at=context.clock.now()))
 
 
-async def add_devices(context: Context, tenant_id: str, count: int, offline_after: int = 120) -> dict[str, str]:
-    """Devices that never beat yet: id -> what they sign in with."""
+async def add_devices(
+    context: Context, tenant_id: str, count: int, offline_after: int = 120, *, beaten: bool = False
+) -> dict[str, str]:
+    """Devices that never beat yet, or did a moment ago: id -> what they sign in with."""
     tokens = {f"device-{number:06}": new_token(DEVICE) for number in range(count)}
     now = context.clock.now()
     devices = [
@@ -30,9 +34,14 @@ async def add_devices(context: Context, tenant_id: str, count: int, offline_afte
             tenant_id=tenant_id,
             device_id=device_id,
             lane=lane_of(tenant_id),
-            status=DeviceStatus.UNKNOWN,
+            status=DeviceStatus.ONLINE if beaten else DeviceStatus.UNKNOWN,
             since=now,
             created_at=now,
+            first_seen=now if beaten else None,
+            last_seen=now if beaten else None,
+            due_at=now + timedelta(seconds=offline_after) if beaten else None,
+            store_id=_store_of(device_id) if beaten else None,
+            app_version=VERSION if beaten else None,
             offline_after=offline_after,
             wake_after=offline_after,
             own_offline_after=offline_after,
@@ -45,18 +54,22 @@ async def add_devices(context: Context, tenant_id: str, count: int, offline_afte
     return {device_id: f"Device {token.token}" for device_id, token in tokens.items()}
 
 
+def _store_of(device_id: str) -> str:
+    return f"store-{device_id[-2:]}"
+
+
 def beat_input(tenant_id: str, device_id: str, sequence: int, chance: random.Random) -> dict[str, object]:
     """Twelve fields, as a till sends them."""
     return {
         "tenantId": tenant_id,
         "deviceId": device_id,
-        "storeId": f"store-{device_id[-2:]}",
+        "storeId": _store_of(device_id),
         "sequence": sequence,
         "bootId": "bench",
         "errorRate5m": round(chance.uniform(0, 0.02), 4),
         "requestLatencyP95": round(chance.uniform(50, 400), 1),
         "syncLagSec": round(chance.uniform(0, 30), 1),
-        "appVersion": "4.2.0",
+        "appVersion": VERSION,
         "memoryUsage": round(chance.uniform(20, 70), 1),
         "cpuUsage": round(chance.uniform(5, 60), 1),
         "diskUsage": round(chance.uniform(10, 60), 1),

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from bench.machine import Machine
 from bench.usage import Memory
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -98,3 +99,18 @@ def write(found: Mapping[str, Any], path: Path = RESULTS) -> None:
     """What was not measured this time stays as it was."""
     kept = {**read(path), **to_plain(found)}
     path.write_bytes(msgspec.json.format(msgspec.json.encode(kept, order="sorted"), indent=2) + b"\n")
+
+
+def write_machine(machine: Machine, again: Sequence[str], path: Path = RESULTS) -> None:
+    """What is measured now, on this machine: everything, or the keys of `again` alone, beside what was measured before."""
+    if not again:
+        write({"machine": machine, "again": {}}, path)
+        return
+    kept = read(path)
+    write({"machine": kept.get("machine", machine), "again": {**kept.get("again", {}), **dict.fromkeys(again, machine)}}, path)
+
+
+def measured_again(found: Mapping[str, Any]) -> str:
+    """What of a file was measured later than the rest: a sentence, or nothing."""
+    each = [f"`{key}` ({one['at']}, load {one['load']:g})" for key, one in sorted(found.get("again", {}).items())]
+    return f" Measured again: {', '.join(each)}." if each else ""

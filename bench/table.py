@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.results import read
+from bench.results import measured_again, read
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- bench-table -->", "<!-- /bench-table -->"
@@ -45,7 +45,7 @@ def table(results: Mapping[str, Result]) -> str:
         for number, figure in enumerate(one for one in WORDS if one in comparison["ours"]["figures"]):
             cells = [_cell(comparison, sides.get(column), column, figure) for column in COLUMNS]
             rows.append(f"| {'' if number else name} | {WORDS[figure]} | {' | '.join(cells)} |")
-    notes = [_machine(results["machine"])] if "machine" in results else []
+    notes = [_machine(results["machine"]) + measured_again(results)] if "machine" in results else []
     notes += [f"{BOUND} The client was at its limit there, not the server: only the CPU counts."] if bound else []
     notes += [f"Left out: {COLUMNS.get(name, name)} ({reason})." for name, reason in sorted(_left_out(results).items())]
     return "\n".join([*rows, "", *notes]).rstrip() + "\n"

@@ -19,7 +19,7 @@ from bench.growth.sockets import over_subscribers
 from bench.growth.storage import bytes_of_a_beat
 from bench.growth.table import GROWTH, SCALING, written
 from bench.machine import this_machine
-from bench.results import QUICK_RESULTS, read, to_plain, write
+from bench.results import QUICK_RESULTS, read, to_plain, write, write_machine
 from bench.rounds import FULL, QUICK, Effort, LostError
 from bench.stage import ServerGoneError, Stage, staged
 
@@ -34,9 +34,9 @@ FAILOVER = "failover"
 QUICK_GROWTH = QUICK_RESULTS.with_name("growth.local.json")
 
 
-async def main(quick: bool, chosen: Sequence[str]) -> int:
+async def main(quick: bool, chosen: Sequence[str], again: Sequence[str]) -> int:
     effort, path = (QUICK, QUICK_GROWTH) if quick else (FULL, GROWTH)
-    write({"machine": this_machine()}, path)
+    write_machine(this_machine(), again, path)
     failed = 0
     for name in chosen:
         began = time.monotonic()
@@ -72,5 +72,5 @@ if __name__ == "__main__":
     options.add_argument("--failover", action="store_true", help="only kill parts of the layout, and count what was lost")
     given = options.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
-    wanted = [FAILOVER] if given.failover else given.only or [*CURVES, FAILOVER]
-    sys.exit(asyncio.run(main(given.quick, wanted)))
+    again = [FAILOVER] if given.failover else given.only or []
+    sys.exit(asyncio.run(main(given.quick, again or [*CURVES, FAILOVER], again)))

@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 
 from app.domain.ids import LANES
-from bench.growth.fleet import OF_VERSION
 from bench.growth.slopes import Line, line
 
 Growth = Mapping[str, Any]
@@ -33,7 +32,6 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     changed_database: Line
     silent: Line
     silent_database: Line
-    device_of_version: Line
     socket_in_event: Line
     socket_idle: Line
 
@@ -57,9 +55,6 @@ def costs(growth: Growth) -> Costs:
         changed_database=at_largest("changed", "database_cpu_ms"),
         silent=at_largest("silent", "cpu_ms"),
         silent_database=at_largest("silent", "database_cpu_ms"),
-        device_of_version=line(
-            [(row["devices"] / OF_VERSION, row["silent_of_version"]["database_cpu_ms"] * 1000) for row in devices]
-        ),
         socket_in_event=line([(row["sockets"], row["event_ms"] * 1000) for row in sockets]),
         socket_idle=line([(row["sockets"], row["idle_percent"] * 10_000) for row in sockets]),
     )

@@ -15,7 +15,7 @@ from bench.load.http import Calls
 from bench.rounds import Effort, call
 from bench.stage import Stage
 
-TENANT, DEVICES, BATCH = "bytes", 1_000, 100
+TENANT, DEVICES, QUICK_DEVICES, BATCH = "bytes", 100_000, 10_000, 100
 _CONNECTIONS = 8
 
 
@@ -40,7 +40,8 @@ class Bytes(msgspec.Struct, frozen=True, kw_only=True):
 async def bytes_of_a_beat(stage: Stage, effort: Effort) -> Bytes:
     """An API takes beats of many devices, a hundred a call; then MongoDB is asked."""
     await add_tenant(stage.context, TENANT)
-    devices = list(await add_devices(stage.context, TENANT, DEVICES))
+    count = QUICK_DEVICES if effort.quick else DEVICES  # so many that none beats twice within two seconds
+    devices = list(await add_devices(stage.context, TENANT, count, beaten=True))
     mongo, api = stage.context.mongo, await stage.ours()
     beats_before, before = await _beats(mongo), await _traffic(mongo)
     report = await call(

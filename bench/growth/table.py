@@ -7,7 +7,7 @@ from typing import Any
 
 from app.domain.ids import LANES
 from bench.growth.model import MEMBERS, RETENTION_DAYS, Growth, costs, needs
-from bench.results import read
+from bench.results import measured_again, read
 
 GROWTH = Path(__file__).parents[1] / "growth.json"
 SCALING = Path(__file__).parents[2] / "docs" / "scaling.md"
@@ -29,7 +29,7 @@ def _machine(growth: Growth) -> str:
     machine = growth["machine"]
     return (
         f"Measured on {machine['at']}: {machine['cores']} cores ({machine['processor']}) for MongoDB, Redis, every process of ours "
-        f"and the load together; Python {machine['python']}; load before the start {machine['load']:g}.\n"
+        f"and the load together; Python {machine['python']}; load before the start {machine['load']:g}.{measured_again(growth)}\n"
     )
 
 
@@ -71,7 +71,6 @@ def _costs(growth: Growth) -> str:
         ["a device that does nothing, per tick", _us(found.device_idle.each), _us(found.device_idle_database.each), "nothing"],
         ["a rule tick, 16 lanes", _us(found.changed.fixed), _us(found.changed_database.fixed), "ticks"],
         ["a device found silent, with its alert", _us(found.silent.each), _us(found.silent_database.each), "alerts"],
-        ["a device of a version of which five fall", "0", _us(found.device_of_version.each), "**devices** of it, per sweep"],
         ["a device in an overview of all", "0", _us(found.device_in_overview.each), "**devices**, per overview"],
         ["a delivery to a subscriber", _us(found.socket_in_event.each), "0", "subscribers of what happened"],
         ["an event, however many hear it", _us(found.socket_in_event.fixed), "", "events"],

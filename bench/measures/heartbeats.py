@@ -13,6 +13,8 @@ from bench.stage import IN_NODE, Server, Stage
 
 CONNECTIONS = 128
 BATCH_CONNECTIONS = 16
+ALERTA_CONNECTIONS = 8
+"""It answers one call after the other: more callers would only wait."""
 DEVICES = 1_024
 SPREAD = 50_000
 """So many that none beats twice within two seconds."""
@@ -30,12 +32,16 @@ async def heartbeat_http(stage: Stage, effort: Effort) -> Comparison:
         left_out["alerta"] = reason
     else:
         asked["alerta"] = await _alerta(stage)
-    what = f"single heartbeats over HTTP, acknowledged once a majority has them; {CONNECTIONS} connections, one server process"
+    what = (
+        f"single heartbeats over HTTP, acknowledged once a majority has them; {CONNECTIONS} connections, one server process"
+        f" (Alerta: {ALERTA_CONNECTIONS})"
+    )
     return await compare(stage, effort, what, asked, left_out)
 
 
 async def heartbeat_spread(stage: Stage, effort: Effort) -> Comparison:
-    calls = beat_calls(TENANT, await _fleet(stage.context, SPREAD))
+    await add_tenant(stage.context, TENANT)
+    calls = beat_calls(TENANT, await add_devices(stage.context, TENANT, SPREAD, beaten=True))
     asked = await _storing(stage, calls, ACCEPTED, CONNECTIONS, 1)
     what = f"as heartbeat_http, of {SPREAD:,} devices: each is noted and read at every beat; {CONNECTIONS} connections"
     return await compare(stage, effort, what, asked, stage.without)
@@ -65,9 +71,9 @@ async def heartbeat_nodb(stage: Stage, effort: Effort) -> Comparison:
     return await compare(stage, effort, what, asked, stage.without)
 
 
-async def _fleet(context: Context, devices: int = DEVICES) -> dict[str, str]:
+async def _fleet(context: Context) -> dict[str, str]:
     await add_tenant(context, TENANT)
-    return await add_devices(context, TENANT, devices)
+    return await add_devices(context, TENANT, DEVICES)
 
 
 async def _storing(stage: Stage, calls: list[Call], wanted: str, connections: int, each: int) -> dict[str, Asked]:
@@ -93,5 +99,4 @@ async def _alerta(stage: Stage) -> Asked:
         Call(json.dumps({"origin": f"device-{number}", "tags": ["bench"], "type": "Heartbeat", "timeout": 120}))
         for number in range(DEVICES)
     ]
-    # It answers one call after the other: more callers would only wait.
-    return Asked(server, calls, '"status": "ok"', path="/heartbeat", connections=8, alike=False)
+    return Asked(server, calls, '"status": "ok"', path="/heartbeat", connections=ALERTA_CONNECTIONS, alike=False)

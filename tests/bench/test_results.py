@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from bench.__main__ import KEYS
-from bench.results import compared, read, side, to_plain, write
+from bench.machine import this_machine
+from bench.results import compared, measured_again, read, side, to_plain, write, write_machine
 from bench.table import BEGIN, BOUND, END, ORDER, README, table, written
 
 OURS = [{"per_sec": 300.0, "cpu_us": 10.0, "client_share": 0.1}, {"per_sec": 500.0, "cpu_us": 30.0, "client_share": 0.1}]
@@ -34,6 +36,16 @@ def test_what_was_not_measured_this_time_stays(tmp_path: Path) -> None:
     write({"ack": {"what": "before"}, "tick": {"what": "before"}}, path)
     write({"tick": {"what": "now"}}, path)
     assert read(path) == {"ack": {"what": "before"}, "tick": {"what": "now"}}
+
+
+def test_what_was_measured_again_says_when_and_beside_what(tmp_path: Path) -> None:
+    path, before, later = tmp_path / "results.json", replace(this_machine(), at="2026-11-20"), replace(this_machine(), load=3.5)
+    write_machine(before, (), path)
+    write_machine(later, ["ack"], path)
+    assert read(path)["machine"]["at"] == "2026-11-20"
+    assert measured_again(read(path)) == f" Measured again: `ack` ({later.at}, load 3.5)."
+    write_machine(later, (), path)
+    assert (read(path)["machine"]["load"], measured_again(read(path))) == (3.5, "")
 
 
 def test_the_table_shows_ratios_what_was_left_out_and_who_was_bound_by_its_client() -> None:
@@ -65,4 +77,4 @@ def test_the_readme_holds_what_the_script_makes_of_the_results() -> None:
 
 
 def test_the_results_hold_known_keys_alone() -> None:
-    assert set(read()) <= {*KEYS, "machine"}
+    assert set(read()) <= {*KEYS, "machine", "again"}
