@@ -49,9 +49,9 @@ check: install ## Lint, format, types, imports, contract drift
 
 bench: install bench-peers ## Measure everything beside peers, for bench/results.json and the README (ARGS="--only fanout")
 	$(BIN)/python -m bench $(ARGS)
-	$(BIN)/python -m bench.deliveries
+	$(if $(ARGS),,$(BIN)/python -m bench.deliveries)
 
-bench-quick: install bench-peers ## The same, short and small, in two minutes; writes bench/results.local.json alone
+bench-quick: install bench-peers ## Nearly the same, short and small, in two minutes or three; writes bench/results.local.json alone
 	$(BIN)/python -m bench --quick $(ARGS)
 
 # What cannot be installed is left out, and results.json says so.

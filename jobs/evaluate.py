@@ -49,7 +49,7 @@ async def lanes_for_sweep(context: Context) -> set[int]:
 
 
 async def lanes_for_judge(context: Context) -> set[int]:
-    """All: what came in is only known by looking, and a look at an empty lane costs two questions."""
+    """All: what came in is only known by looking, and a look at an empty lane costs little."""
     return set(range(LANES))
 
 

@@ -1,4 +1,5 @@
-"""Busy devices: those that beat again within two seconds. Every beat of theirs is stored; they themselves are noted once a second."""
+"""Busy devices: those that beat again within two seconds and say nothing new. Every beat of theirs is stored; they themselves are noted
+once a second."""
 
 import asyncio
 import contextlib
