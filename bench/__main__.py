@@ -63,7 +63,9 @@ async def main(chosen: argparse.Namespace) -> int:
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--quick", action="store_true", help="short and small, in two minutes or three, to results.local.json alone")
+    options.add_argument(
+        "--quick", action="store_true", help="short and small, in two minutes or three, to results.local.json alone"
+    )
     options.add_argument("--only", nargs="*", choices=sorted(KEYS), help="these keys alone; the others stay as they were")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
     sys.exit(asyncio.run(main(options.parse_args())))
