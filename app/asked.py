@@ -4,13 +4,16 @@ import random
 import re
 from collections.abc import Mapping
 from contextvars import ContextVar
+from itertools import count
 
 from structlog.typing import EventDict, WrappedLogger
 
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-# Ids are there to be found, not to be guessed right: the system's own source would cost as much as all else here.
-_bits = random.Random().getrandbits  # noqa: S311
+# Ids are there to be found, and need not be hard to guess: those of a process are counted.
+_bits = random.SystemRandom().getrandbits
+_PROCESS = b"%016x" % _bits(64)
+_number = count(_bits(48)).__next__
 
 
 class Asked:
@@ -20,7 +23,7 @@ class Asked:
 
     def __init__(self, headers: Mapping[bytes, bytes]) -> None:
         given = headers.get(b"x-request-id")
-        self.request_id: bytes = given if given and _REQUEST_ID.fullmatch(given) else b"%032x" % _bits(128)
+        self.request_id: bytes = given if given and _REQUEST_ID.fullmatch(given) else b"%b%016x" % (_PROCESS, _number())
         self.principal: str | None = None
         self._parent = headers.get(b"traceparent")
         self._trace_id: str | None = None

@@ -35,7 +35,7 @@ MOST_BEATS = 1_000
 WHAT = "heartbeats"
 
 
-class BeatAck(msgspec.Struct, frozen=True):
+class BeatAck(msgspec.Struct, frozen=True, gc=False):
     """What a device is told; `next_within_sec` is half of its offline time."""
 
     accepted: bool

@@ -23,7 +23,7 @@ class Effort:
     quick: bool = False
 
 
-FULL = Effort(rounds=5, seconds=4.0, warm_sec=1.5)
+FULL = Effort(rounds=9, seconds=2.5, warm_sec=1.0)
 QUICK = Effort(rounds=1, seconds=0.8, warm_sec=1.2, quick=True)
 
 

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Set
 from datetime import timedelta
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+import msgspec
 from graphql import GraphQLError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -64,13 +65,15 @@ class Caller(Protocol):
     disconnected: bool
 
 
-class WholeCall(NamedTuple):
-    """A POST that came whole: its head and body, the plan's call where there is a plan, and in which form the answer is wanted."""
+class WholeCall(msgspec.Struct, frozen=True, gc=False):
+    """A POST that came whole: its head and body, the plan's call where there is a plan, in which form the answer is wanted, and who
+    asks, where that is known without asking."""
 
     head: Head
     body: bytes
     call: Call | None
     media_type: str
+    principal: Any
 
 
 class FleetbeatGraphQL(GraphQL[object, None]):
@@ -152,14 +155,17 @@ class FleetbeatGraphQL(GraphQL[object, None]):
         media_type = head.media_type
         if media_type is None:
             return None
-        return WholeCall(head, body, None if self.compiled is None else self.compiled.call(body), media_type)
+        recall = head.recall
+        if recall is None:
+            recall = head.recall = self.transport.seams.recalling(head.authorization, head.address)
+        return WholeCall(head, body, None if self.compiled is None else self.compiled.call(body), media_type, recall())
 
     async def answer(self, whole: WholeCall, caller: Caller) -> Answer:
         """The answer that `__call__` would give. Who left before it was known who calls, has done nothing."""
-        head, seams = whole.head, self.transport.seams
-        recall = head.recall = head.recall or seams.recalling(head.authorization, head.address)
+        head, principal = whole.head, whole.principal
         try:
-            principal = recall() or await seams.authenticate(head.authorization, head.address)
+            if principal is None:
+                principal = await self.transport.seams.authenticate(head.authorization, head.address)
             if caller.disconnected:
                 raise ClientDisconnect
             return await self._post(principal, whole.body, whole.call, whole.media_type)

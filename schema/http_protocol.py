@@ -20,6 +20,7 @@ from uvicorn.server import ServerState
 from app.asked import ASKED, Asked
 from app.request_log import note
 from schema.asgi import FleetbeatGraphQL, WholeCall
+from schema.first_step import begun
 from schema.http_answer import Answer, RawHeaders
 from schema.http_request import Head
 from schema.plain_head import END_OF_HEAD, LONGEST, PATH, plain_request
@@ -54,6 +55,8 @@ class ShortWayProtocol(HttpToolsProtocol):
         self._idle_since = 0.0
         self._heads: dict[bytes, tuple[Head, int]] = {}
         self._whole: WholeCycle | None = None
+        self._always: RawHeaders = []
+        self._always_text = b""
         self._unread: asyncio.TimerHandle | None = None
 
     def _is_plain(self) -> bool:
@@ -91,8 +94,14 @@ class ShortWayProtocol(HttpToolsProtocol):
         if call is None:
             return False
         self.cycle = self._whole = cycle = WholeCycle()  # type: ignore[assignment]
-        cycle.task = self.loop.create_task(self._run(cycle, self.graphql, head, call))
-        self.tasks.add(cycle.task)
+        running = self._run(cycle, self.graphql, head, call)
+        if call.principal is None or call.call is None:
+            cycle.task = self.loop.create_task(running)
+        else:
+            # Most that devices say is ready to be stored at once. Signing in, and the general way, have limits of time.
+            cycle.task = begun(running, self.loop)
+        if cycle.task is not None:
+            self.tasks.add(cycle.task)
         return True
 
     def _head(self, data: bytes, end: int) -> Head | None:
@@ -131,14 +140,18 @@ class ShortWayProtocol(HttpToolsProtocol):
                     cycle, _rendered(cycle, 500, [*self.server_state.default_headers, *_FAILED], b"Internal Server Error")
                 )
         finally:
-            self.tasks.discard(cycle.task)
+            if cycle.task is not None:
+                self.tasks.discard(cycle.task)
             note("POST", PATH, status, time.perf_counter() - started)
 
     def _send(self, cycle: "WholeCycle", answer: Answer, request_id: bytes) -> None:
         always = self.server_state.default_headers
         if answer.more is None and cycle.keep_alive:
-            before, between = _around(answer.status, answer.media_type, tuple(always))
-            text = b"%b%d%b%b\r\n\r\n%b" % (before, len(answer.content), between, request_id, answer.content)
+            if always is not self._always:  # once a second: the date is in it
+                self._always, self._always_text = always, _lines(always)
+            start, end = STATUS_LINE[answer.status], _ending(answer.media_type)
+            content = answer.content
+            text = b"%b%bcontent-length: %d%b%b\r\n\r\n%b" % (start, self._always_text, len(content), end, request_id, content)
         else:
             headers = [*always, *answer.headers, (b"x-request-id", request_id)]
             text = _rendered(cycle, answer.status, headers, answer.content)
@@ -239,9 +252,10 @@ class WholeCycle:
 
     __slots__ = ("disconnected", "keep_alive", "response_complete", "task")
     message_event = _Nobody()
-    task: asyncio.Task[None]
+    task: asyncio.Task[None] | None
 
     def __init__(self) -> None:
+        self.task = None
         self.disconnected = False
         self.keep_alive = True
         self.response_complete = False
@@ -257,10 +271,10 @@ def _rendered(cycle: WholeCycle, status: int, headers: RawHeaders, content: byte
 
 
 @lru_cache(maxsize=8)
-def _around(status: int, media_type: str | None, always: tuple[tuple[bytes, bytes], ...]) -> tuple[bytes, bytes]:
-    """The head of an answer, but for its length and the id of the request."""
-    kind = [header for header in Answer(status, b"", media_type).headers if header[0] != b"content-length"]
-    return STATUS_LINE[status] + _lines([*always]) + b"content-length: ", b"\r\n" + _lines(kind) + b"x-request-id: "
+def _ending(media_type: str | None) -> bytes:
+    """What stands in the head of an answer between its length and the id of the request."""
+    kind = [header for header in Answer(200, b"", media_type).headers if header[0] != b"content-length"]
+    return b"\r\n" + _lines(kind) + b"x-request-id: "
 
 
 def _lines(headers: RawHeaders) -> bytes:

@@ -32,7 +32,7 @@ class ServiceReport(msgspec.Struct, frozen=True, kw_only=True):
     url: str | None = None
 
 
-class Beat(msgspec.Struct, frozen=True, kw_only=True):
+class Beat(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One heartbeat. `timestamp` is its place in history, `received_at` when it came, `late` that the two are far apart.
 
     Units: `error_rate_5m` 0..1, `request_latency_p95` milliseconds, `sync_lag_sec` seconds, the usages percent.

@@ -10,7 +10,7 @@ from app.store.connectivity import SeenDevice
 _HEALTHY = HealthStatus.HEALTHY.value
 
 
-class ArrivedBeat(msgspec.Struct, frozen=True, kw_only=True):
+class ArrivedBeat(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A beat on its way in, with what it says of the device itself."""
 
     beat: Beat
