@@ -71,11 +71,6 @@ class Reader:
         """
         if self._fields is None:
             return False
-        if type(value) is not list:
-            # Most often one input without a colon in its texts.
-            fields = self._fields(value)
-            if text.count(b":") - 1 - len(fields) + fields.count(None) == 0:
-                return True
         kept = [self._fields(given) for given in value] if type(value) is list else [self._fields(value)]
         found = text.count(b":") - 1
         for fields in kept:

@@ -4,38 +4,16 @@ import json
 from typing import Any
 
 from app.channels.ways import open_ways
-from app.domain.channel import (
-    AppriseConfig,
-    ChannelKind,
-    Config,
-    EmailConfig,
-    InAppConfig,
-    PagerDutyConfig,
-    SlackConfig,
-    SmsConfig,
-    TelegramConfig,
-    WebhookConfig,
-)
+from app.domain.channel import ChannelKind, Config
 from app.domain.delivery import Answer
 from app.domain.message import Message
 from app.settings import Settings
 from tests.delivery.receiver import Receiver
 
-KIND_OF_CONFIG: dict[type, ChannelKind] = {
-    EmailConfig: ChannelKind.EMAIL,
-    SmsConfig: ChannelKind.SMS,
-    SlackConfig: ChannelKind.SLACK,
-    TelegramConfig: ChannelKind.TELEGRAM,
-    PagerDutyConfig: ChannelKind.PAGERDUTY,
-    WebhookConfig: ChannelKind.WEBHOOK,
-    InAppConfig: ChannelKind.IN_APP,
-    AppriseConfig: ChannelKind.APPRISE,
-}
-
 
 async def send(config: Config, message: Message, **settings: Any) -> Answer:
     async with open_ways(Settings(allow_private_webhooks=True, **settings), timeout_sec=5) as ways:
-        return await ways[KIND_OF_CONFIG[type(config)]].send(config, message)
+        return await ways[ChannelKind(config.__struct_config__.tag)].send(config, message)
 
 
 def only_body(receiver: Receiver) -> dict[str, Any]:

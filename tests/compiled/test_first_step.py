@@ -74,7 +74,8 @@ async def test_what_fails_where_it_waits_is_told_there() -> None:
         await task
 
 
-async def test_who_cancels_the_task_cancels_it_where_it_waits() -> None:
+@pytest.mark.parametrize("has_begun", [True, False])
+async def test_who_cancels_the_task_cancels_it_where_it_waits_even_before_the_task_began(has_begun: bool) -> None:
     left: list[str] = []
 
     async def work() -> None:
@@ -85,24 +86,8 @@ async def test_who_cancels_the_task_cancels_it_where_it_waits() -> None:
 
     task = begin(work())
     assert task is not None
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert left == ["cleaned up"]
-
-
-async def test_one_that_is_cancelled_before_its_task_began_cleans_up_as_well() -> None:
-    left: list[str] = []
-
-    async def work() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            left.append("cleaned up")
-
-    task = begin(work())
-    assert task is not None
+    if has_begun:
+        await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
